@@ -1,0 +1,63 @@
+"""Schema: what one database should be.
+
+Joins the metadata, the migrations and the names that mark a database as managed. It is loaded by
+name and loads its metadata only when somebody asks, because most commands need the marks alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What a database should hold and how qadb recognises it as its own.
+
+    Attributes:
+        name: short name, shown to people.
+        metadata_name: ``package.module:attribute`` of the SQLAlchemy ``MetaData``.
+        migrations: the Alembic folder.
+        version_table: table that holds the current revision.
+        history_table: table that holds every applied step.
+        application_id: SQLite's ``PRAGMA application_id`` of a managed file.
+    """
+
+    name: str
+    metadata_name: str
+    migrations: Path
+    version_table: str = "qadb_version"
+    history_table: str = "qadb_history"
+    application_id: int = 0x71616462  # "qadb"
+
+    @property
+    def metadata(self) -> MetaData:
+        """The tables, constraints and indexes; imports the models on first use."""
+        module_name, attribute = self.metadata_name.split(":")
+        metadata: MetaData = getattr(import_module(module_name), attribute)
+        return metadata
+
+    @property
+    def own_tables(self) -> frozenset[str]:
+        """Tables that belong to the tool and are no part of the model."""
+        return frozenset({self.version_table, self.history_table})
+
+
+def load_schema(name: str = "qadb.models:schema") -> Schema:
+    """Load a schema by ``package.module:attribute``."""
+    module_name, attribute = name.split(":")
+    schema = getattr(import_module(module_name), attribute)
+    if not isinstance(schema, Schema):
+        raise TypeError(f"{name} is no Schema")
+    return schema
+
+
+def find_migrations(package_dir: Path) -> Path:
+    """Find the Alembic folder: inside an installed package, else beside it in a checkout."""
+    installed = package_dir / "_migrations"
+    return installed if installed.is_dir() else package_dir.parent / "migrations"
