@@ -1,0 +1,60 @@
+"""The verb ``migrate``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qadb.cli.parameters import LockTimeout, WaitLock
+from qadb.cli.verb import command
+from qadb.cli.views.revisions import migrate_document, migrate_text, script_text
+
+if TYPE_CHECKING:
+    from qadb.cli.context import CommandContext
+    from qadb.errors import ExitCode
+
+
+@command
+def migrate(
+    context: CommandContext,
+    target: Annotated[
+        str, typer.Option("--target", metavar="REV", help="Stop at this revision.")
+    ] = "head",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be applied; change nothing.")
+    ] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the SQL script; change nothing.")
+    ] = False,
+    lock_timeout: LockTimeout = 2.0,
+    wait_lock: WaitLock = 60.0,
+) -> ExitCode:
+    """Apply pending revisions.
+
+    Two at once are safe: one works, the other waits and then finds nothing to do. On SQLite all
+    pending revisions are one transaction; on PostgreSQL each is one, and a retry resumes.
+
+    Example:
+        qadb migrate
+        qadb migrate --target 002 --dry-run
+    """
+    from qadb.operations import migrate as operation  # noqa: PLC0415 - not for --help
+
+    database = context.open_database()
+    if sql:
+        plan, script = operation.render_migration(database, target)
+        return context.show({**migrate_document(plan), "sql": script}, script_text(script))
+    if dry_run:
+        result = operation.plan_migration(database, target)
+    else:
+        with context.progress() as progress:
+            result = operation.migrate(
+                database,
+                target,
+                lock_timeout_seconds=lock_timeout,
+                wait_lock_seconds=wait_lock,
+                progress=progress,
+                notify=context.output.note,
+            )
+    return context.show(migrate_document(result), migrate_text(result, database.url.shown))

@@ -1,0 +1,38 @@
+"""Parameters that several verbs have: durations, confirmation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from qadb.cli.coercion import parse_duration
+
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="DURATION",
+        parser=parse_duration,
+        help="Wait this long for the server to come up, such as 30 or 2m.",
+    ),
+]
+LockTimeout = Annotated[
+    float,
+    typer.Option(
+        "--lock-timeout",
+        metavar="DURATION",
+        parser=parse_duration,
+        help="Wait this long for a table that somebody uses, ten times over (PostgreSQL).",
+    ),
+]
+WaitLock = Annotated[
+    float,
+    typer.Option(
+        "--wait-lock",
+        metavar="DURATION",
+        parser=parse_duration,
+        help="Wait this long for another operation of qadb to finish.",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]

@@ -1,0 +1,125 @@
+"""`qadb init`, `migrate` and `rollback`: revisions applied or taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qadb.cli.blocks import Block, Column, Line, Table
+from qadb.cli.humanize import format_count, format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from qadb.operations.init import InitResult
+    from qadb.operations.migrate import MigrateResult
+    from qadb.operations.rollback import RollbackResult
+    from qadb.revisions.losses import Loss
+    from qadb.revisions.runner import AppliedRevision
+
+_MOST_NAMED = 6
+
+
+def init_document(result: InitResult) -> dict[str, object]:
+    """Return the JSON fields."""
+    return {
+        "created": result.created,
+        "from": result.from_revision,
+        "to": result.to_revision,
+        "applied": result.applied,
+        "dry_run": False,
+    }
+
+
+def init_text(result: InitResult, where: str) -> Iterator[Block]:
+    """Say what was made."""
+    if result.created:
+        yield Line(f"Created {where}", "ok")
+    if not result.applied:
+        yield Line(f"{where} is at {result.to_revision} already: nothing to do.", "ok")
+        return
+    yield from _steps(result.applied)
+    yield Line(f"{where} is ready at revision {result.to_revision}.", "ok")
+
+
+def migrate_document(result: MigrateResult) -> dict[str, object]:
+    """Return the JSON fields."""
+    return {
+        "from": result.from_revision,
+        "to": result.to_revision,
+        "applied": result.applied,
+        "dry_run": result.dry_run,
+    }
+
+
+def migrate_text(result: MigrateResult, where: str) -> Iterator[Block]:
+    """Say what was applied, or would be."""
+    if not result.applied:
+        yield Line(f"{where} is at {_name(result.to_revision)}: nothing to do.", "ok")
+        return
+    yield from _steps(result.applied, timed=not result.dry_run)
+    movement = f"{_name(result.from_revision)} to {_name(result.to_revision)}"
+    if result.dry_run:
+        yield Line(f"Would bring {where} from {movement}. Nothing was changed.")
+    else:
+        yield Line(f"Brought {where} from {movement}.", "ok")
+
+
+def script_text(script: str) -> Iterator[Block]:
+    """The script as it is."""
+    yield from (Line(line) for line in script.rstrip("\n").split("\n"))
+
+
+def rollback_document(result: RollbackResult) -> dict[str, object]:
+    """Return the JSON fields."""
+    return {
+        "from": result.from_revision,
+        "to": result.to_revision,
+        "applied": result.applied,
+        "dry_run": result.dry_run,
+        "losses": result.losses,
+    }
+
+
+def rollback_text(result: RollbackResult, where: str) -> Iterator[Block]:
+    """Say what was taken back and lost, or would be."""
+    if not result.applied:
+        yield Line(f"{where} is at {_name(result.to_revision)}: nothing to do.", "ok")
+        return
+    yield from _steps(result.applied, timed=not result.dry_run)
+    yield from _losses(result.losses)
+    movement = f"{_name(result.from_revision)} back to {_name(result.to_revision)}"
+    if result.dry_run:
+        yield Line(f"Would bring {where} from {movement}. Nothing was changed.")
+    else:
+        yield Line(f"Brought {where} from {movement}.", "ok")
+
+
+def losses_question(plan: RollbackResult, where: str) -> str:
+    """The question that stands before a rollback that destroys something."""
+    filled = sorted((loss for loss in plan.losses if loss.rows), key=lambda loss: -loss.rows)
+    named = [f"{loss.name} ({format_count(loss.rows)})" for loss in filled[:_MOST_NAMED]]
+    if len(filled) > _MOST_NAMED:
+        named.append(f"{len(filled) - _MOST_NAMED} more")
+    what = f" and lose {', '.join(named)}" if named else ""
+    return f"Take {where} back to {_name(plan.to_revision)}{what}?"
+
+
+def _steps(applied: Sequence[AppliedRevision], *, timed: bool = True) -> Iterator[Block]:
+    columns = [Column("Revision"), Column("What it does")]
+    if timed:
+        columns.append(Column("Took", "right"))
+    rows = []
+    for step in applied:
+        row = [step.revision, step.title]
+        rows.append([*row, format_duration(step.elapsed_seconds)] if timed else row)
+    yield Table(columns, rows)
+
+
+def _losses(losses: Sequence[Loss]) -> Iterator[Block]:
+    if losses:
+        columns = [Column("Goes"), Column("Rows", "right")]
+        yield Table(columns, [(loss.name, format_count(loss.rows)) for loss in losses])
+
+
+def _name(revision: str | None) -> str:
+    return revision or "base"

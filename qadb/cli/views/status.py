@@ -1,0 +1,102 @@
+"""`qadb status`: where a database stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qadb.cli.blocks import Block, Column, Fields, Heading, Line, Marked, Table
+from qadb.cli.humanize import format_duration, format_size, format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from qadb.cli.blocks import Severity
+    from qadb.operations.status import StatusResult
+    from qadb.revisions.history import AppliedStep
+
+_SEVERITY: dict[str, Severity] = {"current": "ok", "behind": "warn"}
+_ADVICE = {
+    "behind": "Bring it up to date with: qadb migrate",
+    "ahead": "It was migrated by a newer qadb: upgrade this one.",
+    "forked": "It was migrated by another build of qadb: use that one, or restore a backup.",
+    "unmanaged": "It holds tables that qadb did not make; qadb leaves them alone.",
+    "empty": "Set it up with: qadb init",
+    "absent": "Create it with: qadb init",
+}
+_STEPS_SHOWN = 10
+
+
+def status_document(result: StatusResult) -> dict[str, object]:
+    """Return the JSON fields."""
+    return {
+        "state": result.database.state,
+        "revision": result.database.revision,
+        "head": result.database.head,
+        "pending": [{"revision": r.revision, "title": r.title} for r in result.database.pending],
+        "size_bytes": result.size_bytes,
+        "history": [_step_document(step) for step in result.history],
+        "last_backup": result.last_backup,
+        "last_cleanup": result.last_cleanup,
+    }
+
+
+def _step_document(step: AppliedStep) -> dict[str, object]:
+    return {
+        "revision": step.revision,
+        "direction": step.direction,
+        "applied_at": step.applied_at,
+        "elapsed_seconds": step.elapsed_seconds,
+        "user": step.user,
+        "qadb_version": step.qadb_version,
+        "edited": step.is_edited,
+    }
+
+
+def status_text(
+    result: StatusResult, where: str, engine: str, server_version: str | None
+) -> Iterator[Block]:
+    """Return the fields, what is pending, the newest steps and what to do next."""
+    found = result.database
+    size = "-" if result.size_bytes is None else format_size(result.size_bytes)
+    yield Fields(
+        [
+            ("Database", where),
+            ("Engine", f"{engine} {server_version or ''}".rstrip()),
+            ("State", Marked(found.state, _SEVERITY.get(found.state, "crit"))),
+            ("Revision", found.revision or "-"),
+            ("Head", found.head or "-"),
+            ("Size", size),
+            ("Last backup", _time(result.last_backup)),
+            ("Last cleanup", _time(result.last_cleanup)),
+        ]
+    )
+    if found.pending and found.state == "behind":
+        yield Heading("Pending")
+        rows = [(r.revision, r.title) for r in found.pending]
+        yield Table([Column("Revision"), Column("What it does")], rows)
+    if result.history:
+        yield Heading("History")
+        yield _history(result.history)
+    if found.state in _ADVICE:
+        yield Line(_ADVICE[found.state], _SEVERITY.get(found.state, "crit"))
+
+
+def _history(steps: tuple[AppliedStep, ...]) -> Table:
+    columns = ["Revision", "", "Applied at", "By", "Took", "Note"]
+    rows = [
+        (
+            step.revision,
+            step.direction,
+            format_time(step.applied_at),
+            step.user,
+            format_duration(step.elapsed_seconds),
+            "edited since" if step.is_edited else "",
+        )
+        for step in steps[-_STEPS_SHOWN:]
+    ]
+    return Table([Column(title, "right" if title == "Took" else "left") for title in columns], rows)
+
+
+def _time(moment: datetime | None) -> str:
+    return "-" if moment is None else format_time(moment)

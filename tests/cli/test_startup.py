@@ -1,0 +1,47 @@
+"""Start-up: what the quick commands must not import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from qadb.cli.app import VERBS
+
+DATABASE = {"sqlalchemy", "alembic", "psycopg2", "sqlite3", "_sqlite3"}
+HEAVY = {"rich", "pydantic", "dotenv", "markdown_it", "pygments"}
+
+SCRIPT = """
+import sys
+from qadb.cli.app import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+def modules_after(*words: str) -> set[str]:
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *words],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    return set(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "words", [["--version"], ["--help"], *[[verb, "--help"] for verb in VERBS]]
+)
+def test_quick_commands_load_neither_database_nor_rich(words: list[str]) -> None:
+    assert modules_after(*words) & (DATABASE | HEAVY) == set()
+
+
+def test_configuration_is_read_without_the_database() -> None:
+    words = ["config", "-v", "--tenant", "acme", "--database-url", "sqlite:///x.db", "--json"]
+
+    assert modules_after(*words) & (DATABASE | HEAVY) == set()
