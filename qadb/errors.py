@@ -197,8 +197,11 @@ class UnknownFormat(ReportError):
     code = "unknown_format"
 
 
-class Terminated(QadbError):
-    """The process was asked to end (SIGTERM)."""
+class Terminated(BaseException):
+    """The process was asked to end (SIGTERM).
 
-    code = "terminated"
-    exit_code = ExitCode.TERMINATED
+    Like KeyboardInterrupt no Exception, so that nothing which handles failures swallows it.
+    """
+
+    code: ClassVar[str] = "terminated"
+    exit_code: ClassVar[ExitCode] = ExitCode.TERMINATED

@@ -1,0 +1,78 @@
+"""Paired measurements: two ways to do the same, in turn, in one run.
+
+Machines are noisy, so single times say little: each pair runs back to back and the median of the
+ratios is what counts. Nothing here passes or fails.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Seconds of two ways, run in turn.
+
+    Attributes:
+        limit: the ratio we promise at most.
+    """
+
+    name: str
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...]
+    limit: float
+
+    @property
+    def ratio(self) -> float:
+        """Median of ours over theirs, pair by pair."""
+        return statistics.median(a / b for a, b in zip(self.ours, self.theirs, strict=True))
+
+    def report(self) -> str:
+        """One line for a person."""
+        ours, theirs = statistics.median(self.ours), statistics.median(self.theirs)
+        return (
+            f"{self.name}: {ours:.3f} s against {theirs:.3f} s, "
+            f"ratio {self.ratio:.2f} (at most {self.limit:g})"
+        )
+
+
+def compare(
+    name: str,
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    *,
+    limit: float,
+    rounds: int,
+) -> Comparison:
+    """Time both in turn, after one round that is not counted where there are several."""
+    if rounds > 1:
+        ours()
+        theirs()
+    pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(rounds)]
+    return Comparison(name, tuple(a for a, _ in pairs), tuple(b for _, b in pairs), limit)
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def run_process(
+    command: Sequence[str], *, environ: dict[str, str] | None = None
+) -> Callable[[], None]:
+    """Make an action that runs a command to its end and fails with it."""
+
+    def action() -> None:
+        subprocess.run(list(command), check=True, stdout=subprocess.DEVNULL, env=environ)
+
+    return action

@@ -1,0 +1,203 @@
+"""What every engine adapter offers: small protocols, each met by one module of the engine's folder.
+
+Nobody above this floor asks which engine it talks to; it calls these instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Connection, Engine, Table
+
+    from qadb.backends.catalog import Catalog
+    from qadb.errors import QadbError
+    from qadb.schema import Schema
+    from qadb.settings import DatabaseUrl
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOptions:
+    """How connections are made; the defaults are those of the settings.
+
+    Attributes:
+        application: name that the server shows for our sessions.
+        echo: log every statement.
+    """
+
+    application: str = "qadb"
+    pool_size: int = 10
+    max_overflow: int = 20
+    pool_recycle_seconds: int = 3600
+    pool_timeout_seconds: float = 30.0
+    echo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """Who holds a lock that we wait for.
+
+    Attributes:
+        description: for people, such as ``pid 4242 on ci-3, qadb migrate``.
+        waited_seconds: how long we have waited so far.
+    """
+
+    description: str
+    waited_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableSize:
+    """Rows and bytes of one table, its indexes included.
+
+    Attributes:
+        rows_are_exact: False where ``rows`` is the server's own estimate.
+        size_bytes: None where the engine can't tell.
+    """
+
+    name: str
+    rows: int
+    rows_are_exact: bool
+    size_bytes: int | None
+
+
+class Connector(Protocol):
+    """Makes engines and databases, and reads what marks a database as ours."""
+
+    def open_engine(
+        self, url: DatabaseUrl, options: ConnectionOptions, *, read_only: bool, pooled: bool
+    ) -> Engine:
+        """Make an engine that connects to an existing database and never creates one."""
+        ...
+
+    def database_exists(self, url: DatabaseUrl) -> bool:
+        """Tell whether the database is there; raises DatabaseUnreachable when nobody knows."""
+        ...
+
+    def create_database(self, url: DatabaseUrl) -> bool:
+        """Create what is missing (folders, file, server-side database); True when it did."""
+        ...
+
+    def list_tables(self, connection: Connection) -> frozenset[str]:
+        """Names of tables and views that lie where ours would, those of extensions left out."""
+        ...
+
+    def is_marked_as_foreign(self, connection: Connection, schema: Schema) -> bool:
+        """Tell whether the database carries the mark of another application."""
+        ...
+
+    def mark_as_own(self, connection: Connection, schema: Schema) -> None:
+        """Leave the engine's own mark of a managed database, inside the caller's transaction."""
+        ...
+
+    def server_version(self, connection: Connection) -> str:
+        """The engine's version, such as ``3.40.1`` or ``16.4``."""
+        ...
+
+    def user_name(self, connection: Connection) -> str:
+        """Who works on this connection: the database role, or the system's user for a file."""
+        ...
+
+    def tidy(self, url: DatabaseUrl) -> None:
+        """Remove what our read-only connections left beside the database."""
+        ...
+
+
+class Translator(Protocol):
+    """Turns a driver's exception into one of ours."""
+
+    def translate(self, error: BaseException, url: DatabaseUrl) -> QadbError:
+        """Return the QadbError for a driver's or SQLAlchemy's exception, secrets removed."""
+        ...
+
+
+class Locks(Protocol):
+    """Locks that keep two operations apart and die with their owner."""
+
+    def exclusive(
+        self,
+        url: DatabaseUrl,
+        schema: Schema,
+        options: ConnectionOptions,
+        *,
+        wait_seconds: float,
+        on_wait: Callable[[LockHolder], None],
+    ) -> AbstractContextManager[None]:
+        """Hold the operations' lock; raises LockNotAvailable after ``wait_seconds``."""
+        ...
+
+
+class MigrationRules(Protocol):
+    """How this engine runs revisions safely."""
+
+    transaction_per_migration: bool
+
+    def connect(
+        self, engine: Engine, *, lock_timeout_seconds: float
+    ) -> AbstractContextManager[Connection]:
+        """Connect for running revisions; checks and commits at the end, rolls back on error."""
+        ...
+
+
+class BulkWriter(Protocol):
+    """The engine's fastest way to write many rows in the caller's transaction."""
+
+    def insert(
+        self,
+        connection: Connection,
+        table: Table,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[object]],
+    ) -> int:
+        """Insert rows, given as values in the order of ``columns``; returns how many."""
+        ...
+
+    def insert_missing(
+        self,
+        connection: Connection,
+        table: Table,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[object]],
+    ) -> None:
+        """Insert the rows that break no unique key and pass over the others."""
+        ...
+
+
+class CatalogReader(Protocol):
+    """Reads the whole live catalog as comparable text."""
+
+    def read_catalog(self, connection: Connection, *, ignore_tables: frozenset[str]) -> Catalog:
+        """Describe every object of the database but those of the tables named."""
+        ...
+
+
+class Sizes(Protocol):
+    """Measures how much room the data takes."""
+
+    def database_size(self, connection: Connection) -> int:
+        """Bytes of the whole database."""
+        ...
+
+    def table_sizes(
+        self, connection: Connection, tables: Sequence[str], *, exact: bool
+    ) -> tuple[TableSize, ...]:
+        """Rows and bytes of each table named, in the order given."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One engine's adapter: its name and the modules that meet each protocol."""
+
+    name: str
+    connector: Connector
+    translator: Translator
+    locks: Locks
+    migrations: MigrationRules
+    bulk: BulkWriter
+    catalog: CatalogReader
+    sizes: Sizes

@@ -1,0 +1,17 @@
+"""PostgreSQL 14 and newer, through psycopg2."""
+
+from __future__ import annotations
+
+from qadb.backends.base import Backend
+from qadb.backends.postgresql import bulk, catalog, connector, errors, locks, migrations, sizes
+
+backend = Backend(
+    name="postgresql",
+    connector=connector,
+    translator=errors,
+    locks=locks,
+    migrations=migrations,
+    bulk=bulk,
+    catalog=catalog,
+    sizes=sizes,
+)

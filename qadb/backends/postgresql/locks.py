@@ -1,0 +1,99 @@
+"""The operations' lock of a PostgreSQL database: a polled, transaction-level advisory lock.
+
+It lies in an open transaction of a connection of its own, so it dies with its owner and survives
+PgBouncer's transaction mode. Polling, because waiting inside the lock function would hold a
+snapshot that stalls another session's ``CREATE INDEX CONCURRENTLY``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from qadb.backends.base import LockHolder
+from qadb.backends.postgresql.connector import open_engine
+from qadb.backends.postgresql.errors import translate
+from qadb.errors import LockNotAvailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection
+
+    from qadb.backends.base import ConnectionOptions
+    from qadb.schema import Schema
+    from qadb.settings import DatabaseUrl
+
+POLL_SECONDS = 0.2
+
+# A key of 64 bits shows in pg_locks as two halves of 32.
+HOLDER_SQL = text("""
+SELECT 'pid ' || a.pid || ' on ' || coalesce(a.client_hostname, host(a.client_addr), 'the server')
+       || coalesce(', ' || nullif(a.application_name, ''), '')
+FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+  AND (l.classid::bigint << 32 | l.objid::bigint) = :key
+LIMIT 1
+""")
+
+
+@contextlib.contextmanager
+def exclusive(
+    url: DatabaseUrl,
+    schema: Schema,
+    options: ConnectionOptions,
+    *,
+    wait_seconds: float,
+    on_wait: Callable[[LockHolder], None],
+) -> Iterator[None]:
+    """Hold the lock of database, namespace and version table.
+
+    Raises:
+        LockNotAvailable: somebody else still holds it after ``wait_seconds``.
+    """
+    engine = open_engine(url, options, read_only=False, pooled=False)
+    with contextlib.ExitStack() as stack:
+        try:
+            connection = stack.enter_context(engine.connect())
+            _acquire(connection, schema, wait_seconds, on_wait)
+        except DBAPIError as error:
+            raise translate(error, url) from error
+        yield
+
+
+def _acquire(
+    connection: Connection,
+    schema: Schema,
+    wait_seconds: float,
+    on_wait: Callable[[LockHolder], None],
+) -> None:
+    key = _lock_key(connection, schema)
+    started = time.monotonic()
+    while True:
+        # Idle for as long as the operation lasts, and meant to be.
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}):
+            return
+        description = connection.scalar(HOLDER_SQL, {"key": key}) or "an unnamed session"
+        connection.rollback()
+        holder = LockHolder(description, time.monotonic() - started)
+        if holder.waited_seconds >= wait_seconds:
+            raise LockNotAvailable(
+                f"Another operation works on this database: {description}.",
+                hint="Wait for it to finish, or allow more time with --wait-lock.",
+            )
+        on_wait(holder)
+        time.sleep(POLL_SECONDS)
+
+
+def _lock_key(connection: Connection, schema: Schema) -> int:
+    """A signed 64-bit key; advisory locks are already one space a database."""
+    namespace = connection.scalar(text("SELECT current_schema()"))
+    name = f"qadb:{namespace}:{schema.version_table}".encode()
+    return int.from_bytes(blake2b(name, digest_size=8).digest(), "big", signed=True)

@@ -1,0 +1,17 @@
+"""SQLite: one file, WAL, foreign keys on."""
+
+from __future__ import annotations
+
+from qadb.backends.base import Backend
+from qadb.backends.sqlite import bulk, catalog, connector, errors, locks, migrations, sizes
+
+backend = Backend(
+    name="sqlite",
+    connector=connector,
+    translator=errors,
+    locks=locks,
+    migrations=migrations,
+    bulk=bulk,
+    catalog=catalog,
+    sizes=sizes,
+)

@@ -1,0 +1,90 @@
+"""SQLite's exceptions in our words."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import TYPE_CHECKING
+
+from qadb.errors import (
+    ConflictError,
+    DatabaseAbsent,
+    DatabaseFailure,
+    InsufficientPrivilege,
+    LockNotAvailable,
+    NotADatabase,
+    QadbError,
+    StorageFull,
+)
+
+if TYPE_CHECKING:
+    from qadb.settings import DatabaseUrl
+
+
+def translate(error: BaseException, url: DatabaseUrl) -> QadbError:
+    """Return the QadbError for an exception of SQLite or of SQLAlchemy on top of it."""
+    if isinstance(error, QadbError):
+        return error
+    driver_error = getattr(error, "orig", None) or error
+    if isinstance(driver_error, sqlite3.IntegrityError):
+        return _conflict(driver_error)
+    if isinstance(driver_error, sqlite3.Error):
+        return _by_code(driver_error, url)
+    return DatabaseFailure(f"The database failed: {url.redact(str(driver_error))}")
+
+
+def _by_code(error: sqlite3.Error, url: DatabaseUrl) -> QadbError:
+    where = str(url.path) if url.path else "the in-memory database"
+    name = getattr(error, "sqlite_errorname", None) or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return LockNotAvailable(
+            f"{where} is locked by another process.", hint="Try again when it has finished."
+        )
+    if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
+        return InsufficientPrivilege(
+            f"{where} can't be written by this user.",
+            hint="Check the owner and mode of the file and of its folder.",
+        )
+    if name.startswith("SQLITE_NOTADB"):
+        return NotADatabase(
+            f"{where} is not a SQLite database.", hint="Check the path in DATABASE_URL."
+        )
+    if name.startswith("SQLITE_CORRUPT"):
+        return NotADatabase(
+            f"{where} is damaged: {error}.", hint="Keep a copy of the file and restore a backup."
+        )
+    if name.startswith("SQLITE_FULL"):
+        return StorageFull(
+            f"There is no room left on the disk of {where}.", hint="Free some space and try again."
+        )
+    if name.startswith("SQLITE_CANTOPEN"):
+        return _cannot_open(url)
+    return DatabaseFailure(f"SQLite failed on {where}: {error}.")
+
+
+def _cannot_open(url: DatabaseUrl) -> QadbError:
+    path = url.path
+    if path is None or not path.exists():
+        return DatabaseAbsent(f"There is no database at {path}.", hint="Create it with: qadb init")
+    if path.is_dir():
+        return NotADatabase(f"{path} is a folder.", hint="Name a file in DATABASE_URL.")
+    return InsufficientPrivilege(
+        f"{path} can't be opened by this user.",
+        hint="Check the owner and mode of the file and of its folder.",
+    )
+
+
+def _conflict(error: sqlite3.IntegrityError) -> ConflictError:
+    """SQLite names columns for unique keys, the constraint for checks, nothing for foreign keys."""
+    text = str(error)
+    unique = re.match(r"UNIQUE constraint failed: (?:index '(?P<index>.+)'|(?P<columns>.+))", text)
+    if unique:
+        columns = unique["columns"] or ""
+        table = columns.split(".")[0] or None
+        return ConflictError(
+            f"A row breaks a key: {text}.", table=table, constraint=unique["index"]
+        )
+    check = re.match(r"CHECK constraint failed: (?P<name>.+)", text)
+    if check:
+        return ConflictError(f"A row breaks a rule: {text}.", constraint=check["name"])
+    return ConflictError(f"A row breaks a rule: {text}.")

@@ -1,0 +1,245 @@
+"""Database: a URL, a Schema and a backend joined; engines, transactions, sessions and retries.
+
+This is the way in for Python code. Which statements run is not decided here.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from qadb.backends.base import ConnectionOptions
+from qadb.backends.registry import load_backend
+from qadb.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    DatabaseAbsent,
+    DatabaseUnreachable,
+    QadbError,
+)
+from qadb.schema import load_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.orm import Session
+
+    from qadb.backends.base import Backend, LockHolder
+    from qadb.schema import Schema
+    from qadb.settings import DatabaseUrl, Settings
+
+logger = logging.getLogger(__name__)
+
+FIRST_DELAY_SECONDS = 0.2
+LONGEST_DELAY_SECONDS = 5.0
+
+T = TypeVar("T")
+
+
+class Database:
+    """One database that qadb works on.
+
+    Engines are made when they are first needed. Every driver exception that leaves a ``with`` block
+    of this class is a :class:`qadb.errors.QadbError` without secrets.
+
+    Args:
+        url: where it is.
+        schema: what it should hold; the built-in one by default.
+        options: how to connect.
+        connect_retries: how often a failed connection is tried again, with growing pauses.
+    """
+
+    def __init__(
+        self,
+        url: DatabaseUrl,
+        schema: Schema | None = None,
+        *,
+        options: ConnectionOptions | None = None,
+        connect_retries: int = 5,
+    ) -> None:
+        self.url = url
+        self.schema = schema or load_schema()
+        self.options = options or ConnectionOptions()
+        self.connect_retries = connect_retries
+        self.backend: Backend = load_backend(url.engine)
+        self.server_version: str | None = None
+        self._engines: dict[bool, Engine] = {}
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, application: str = "qadb") -> Self:
+        """Make the database that the settings name; ``application`` is shown by the server."""
+        return cls(
+            settings.database_url,
+            options=ConnectionOptions(
+                application=application,
+                pool_size=settings.pool_size,
+                max_overflow=settings.max_overflow,
+                pool_recycle_seconds=settings.pool_recycle_seconds,
+                pool_timeout_seconds=settings.pool_timeout_seconds,
+                echo=settings.echo,
+            ),
+            connect_retries=settings.connect_retries,
+        )
+
+    def __enter__(self) -> Self:
+        """Use the database in a ``with`` block that closes it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close every connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection; the object can be used again afterwards."""
+        engines, self._engines = self._engines, {}
+        for engine in engines.values():
+            engine.dispose()
+        if True in engines:
+            self.backend.connector.tidy(self.url)
+
+    def engine(self, *, read_only: bool = False) -> Engine:
+        """The pooled SQLAlchemy engine, for code that wants to go its own way."""
+        key = read_only and not self.url.is_memory
+        if key not in self._engines:
+            self._engines[key] = self.backend.connector.open_engine(
+                self.url, self.options, read_only=key, pooled=True
+            )
+        return self._engines[key]
+
+    @contextmanager
+    def connect(self, *, read_only: bool = False) -> Iterator[Connection]:
+        """One connection in one transaction: commits on success, rolls back on error.
+
+        Raises:
+            DatabaseUnreachable: no connection, after retries.
+            QadbError: whatever the engine refuses.
+        """
+        with (
+            self.translated(),
+            self._connected(self.engine(read_only=read_only)) as connection,
+            connection.begin(),
+        ):
+            if self.server_version is None:
+                self.server_version = self.backend.connector.server_version(connection)
+            yield connection
+
+    @contextmanager
+    def session(self, *, read_only: bool = False) -> Iterator[Session]:
+        """A unit of work: commits on success, rolls back on error."""
+        from sqlalchemy.orm import Session  # noqa: PLC0415 - half of the start-up time
+
+        with self.connect(read_only=read_only) as connection, Session(bind=connection) as session:
+            yield session
+            session.flush()
+
+    @contextmanager
+    def migrating(self, *, lock_timeout_seconds: float) -> Iterator[Connection]:
+        """A connection of its own for running revisions, by the engine's rules."""
+        engine = (
+            self.engine()  # another engine would be another memory
+            if self.url.is_memory
+            else self.backend.connector.open_engine(
+                self.url, self.options, read_only=False, pooled=False
+            )
+        )
+        with (
+            self.translated(),
+            self.backend.migrations.connect(
+                engine, lock_timeout_seconds=lock_timeout_seconds
+            ) as connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def exclusive(
+        self, *, wait_seconds: float, on_wait: Callable[[LockHolder], None]
+    ) -> Iterator[None]:
+        """Keep other operations out; raises LockNotAvailable after ``wait_seconds``."""
+        with self.backend.locks.exclusive(
+            self.url, self.schema, self.options, wait_seconds=wait_seconds, on_wait=on_wait
+        ):
+            yield
+
+    def exists(self) -> bool:
+        """Tell whether the database is there; retries while the server can't be reached."""
+        return self._retrying(lambda: self.backend.connector.database_exists(self.url))
+
+    def create(self) -> bool:
+        """Create the database where it is missing; True when it was made now."""
+        return self._retrying(lambda: self.backend.connector.create_database(self.url))
+
+    def wait_until_reachable(self, seconds: float) -> None:
+        """Wait for a server that is starting up; raises DatabaseUnreachable when time is out."""
+        deadline = time.monotonic() + seconds
+        attempt = 0
+        while True:
+            try:
+                self.backend.connector.database_exists(self.url)
+            except QadbError as error:
+                delay = _delay_seconds(attempt)
+                if not _may_pass(error) or time.monotonic() + delay >= deadline:
+                    raise
+                logger.info("%s Waiting.", error.message)
+                time.sleep(delay)
+                attempt += 1
+            else:
+                return
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn driver exceptions of the block into ours."""
+        from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - not before a database is opened
+
+        try:
+            yield
+        except DBAPIError as error:
+            raise self.backend.translator.translate(error, self.url) from error
+
+    @contextmanager
+    def _connected(self, engine: Engine) -> Iterator[Connection]:
+        def connect() -> Connection:
+            with self.translated():
+                return engine.connect()
+
+        connection = self._retrying(connect)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _retrying(self, action: Callable[[], T]) -> T:
+        for attempt in range(self.connect_retries):
+            try:
+                return action()
+            except QadbError as error:
+                if not _may_pass(error):
+                    raise
+                logger.info("%s Trying again.", error.message)
+                time.sleep(_delay_seconds(attempt))
+        return action()
+
+
+def _may_pass(error: QadbError) -> bool:
+    """A wrong password or a missing database stays wrong however long we wait."""
+    return isinstance(error, DatabaseUnreachable) and not isinstance(
+        error, (AuthenticationFailed, DatabaseAbsent)
+    )
+
+
+def _delay_seconds(attempt: int) -> float:
+    """Exponential backoff with jitter: half of the pause is left to chance."""
+    pause = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**attempt)
+    return float(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret depends on it
+
+
+def refuse_memory(url: DatabaseUrl) -> None:
+    """A command's in-memory database would be gone when the command ends."""
+    if url.is_memory:
+        raise ConfigurationError(
+            "An in-memory SQLite database does not outlive a command.",
+            hint="Name a file: DATABASE_URL=sqlite:///./data/qadb.sqlite3",
+        )

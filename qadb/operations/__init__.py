@@ -1,0 +1,1 @@
+"""What qadb does, one file a verb: decides when and whether, silent, returns a frozen result."""

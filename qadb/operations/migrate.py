@@ -1,0 +1,136 @@
+"""Apply pending revisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qadb.errors import RevisionMismatch
+from qadb.operations.common import (
+    LOCK_TIMEOUT_SECONDS,
+    WAIT_LOCK_SECONDS,
+    count_steps,
+    say_nothing,
+    tell_about_waiting,
+)
+from qadb.progress import no_progress
+from qadb.revisions.catalogue import BASE, HEAD, Revision, read_catalogue
+from qadb.revisions.runner import AppliedRevision, run_revisions
+from qadb.revisions.script import render_sql
+from qadb.revisions.state import DatabaseState, read_state, require_managed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qadb.database import Database
+    from qadb.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class MigrateResult:
+    """What was applied, or would be.
+
+    Attributes:
+        applied: revisions run now; in a dry run, those that would be, with 0 seconds.
+    """
+
+    from_revision: str | None
+    to_revision: str | None
+    applied: tuple[AppliedRevision, ...]
+    dry_run: bool
+
+
+def plan_migration(database: Database, target: str = HEAD) -> MigrateResult:
+    """Say which revisions ``migrate`` would apply; writes nothing."""
+    return _planned(*_plan(database, target))
+
+
+def render_migration(database: Database, target: str = HEAD) -> tuple[MigrateResult, str]:
+    """The plan and the SQL script that carries it out; writes nothing.
+
+    For a database that is empty or not there yet the script begins at the beginning.
+    """
+    state = read_state(database)
+    if state.state not in ("empty", "absent"):
+        require_managed(database, state)
+    plan = _planned(state, _to_apply(database, state, target))
+    script = render_sql(database, plan.from_revision, plan.to_revision) if plan.applied else ""
+    return plan, script
+
+
+def migrate(
+    database: Database,
+    target: str = HEAD,
+    *,
+    lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
+    wait_lock_seconds: float = WAIT_LOCK_SECONDS,
+    progress: Progress = no_progress,
+    notify: Callable[[str], None] = say_nothing,
+) -> MigrateResult:
+    """Apply pending revisions up to ``target``.
+
+    Raises:
+        EmptyDatabase, UnmanagedDatabase, RevisionMismatch: not a database that this can migrate.
+        LockNotAvailable: another migration, or somebody using a table, did not end in time.
+        MigrationFailed: a revision failed; the database stands at a revision boundary.
+    """
+    require_managed(database, read_state(database))
+    waiting = tell_about_waiting(notify)
+    with database.exclusive(wait_seconds=wait_lock_seconds, on_wait=waiting):
+        state, to_apply = _plan(database, target)  # once more: we may have waited
+        return apply_revisions(
+            database,
+            state,
+            to_apply,
+            lock_timeout_seconds=lock_timeout_seconds,
+            progress=progress,
+            notify=notify,
+        )
+
+
+def apply_revisions(
+    database: Database,
+    state: DatabaseState,
+    to_apply: tuple[Revision, ...],
+    *,
+    lock_timeout_seconds: float,
+    progress: Progress,
+    notify: Callable[[str], None],
+) -> MigrateResult:
+    """Run the revisions given; the caller holds the operations' lock."""
+    if not to_apply:
+        return MigrateResult(state.revision, state.revision, (), dry_run=False)
+    target = to_apply[-1].revision
+    applied = run_revisions(
+        database,
+        "up",
+        target,
+        lock_timeout_seconds=lock_timeout_seconds,
+        on_step=count_steps(progress, len(to_apply)),
+        on_retry=notify,
+    )
+    return MigrateResult(state.revision, target, applied, dry_run=False)
+
+
+def _plan(database: Database, target: str) -> tuple[DatabaseState, tuple[Revision, ...]]:
+    state = read_state(database)
+    require_managed(database, state)
+    return state, _to_apply(database, state, target)
+
+
+def _to_apply(database: Database, state: DatabaseState, target: str) -> tuple[Revision, ...]:
+    catalogue = read_catalogue(database.schema.migrations)
+    wanted = catalogue.resolve(target)
+    here, there = catalogue.position(state.revision), catalogue.position(wanted)
+    if there < here:
+        raise RevisionMismatch(
+            f"The database is at {state.revision}, past {wanted or BASE}.",
+            hint=f"Go back with: qadb rollback {wanted or BASE}",
+        )
+    return catalogue.revisions[here:there]
+
+
+def _planned(state: DatabaseState, to_apply: tuple[Revision, ...]) -> MigrateResult:
+    planned = tuple(AppliedRevision(r.revision, r.title, 0.0) for r in to_apply)
+    to = planned[-1].revision if planned else state.revision
+    return MigrateResult(state.revision, to, planned, dry_run=True)

@@ -1,0 +1,88 @@
+"""How big the database is and how good the results are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from qadb.repositories.analytics import (
+    AnalyticsRepository,
+    FailingTest,
+    ResultFigures,
+    RunFigures,
+    SlowTest,
+)
+from qadb.repositories.tenants import require_tenant
+from qadb.revisions.state import require_current
+
+if TYPE_CHECKING:
+    from qadb.backends.base import TableSize
+    from qadb.database import Database
+
+DEFAULT_DAYS = 30
+DEFAULT_TOP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class StatsResult:
+    """Everything ``stats`` shows.
+
+    Attributes:
+        days: length of the period; sizes are of the whole database.
+        since: beginning of the period, UTC.
+        tenant: the tenant that runs and results are confined to; None is all of them.
+    """
+
+    days: int
+    since: datetime
+    tenant: str | None
+    size_bytes: int
+    tables: tuple[TableSize, ...]
+    runs: RunFigures
+    results: ResultFigures
+    slowest: tuple[SlowTest, ...]
+    most_failing: tuple[FailingTest, ...]
+
+
+def read_stats(
+    database: Database,
+    *,
+    days: int = DEFAULT_DAYS,
+    top: int = DEFAULT_TOP,
+    exact: bool = False,
+    tenant: str | None = None,
+    now: datetime | None = None,
+) -> StatsResult:
+    """Measure the tables and sum up the runs that started in the last ``days`` days.
+
+    Args:
+        database: is read in one transaction.
+        days: length of the period.
+        top: how many tests each list names.
+        exact: count large tables instead of taking the server's estimate.
+        tenant: confine runs and results to one tenant.
+        now: end of the period; the present moment by default.
+
+    Raises:
+        EmptyDatabase, UnmanagedDatabase, RevisionMismatch: the database is not at head.
+    """
+    since = (now or datetime.now(UTC)) - timedelta(days=days)
+    with database.connect(read_only=True) as connection:
+        require_current(database, connection)
+        if tenant is not None:
+            require_tenant(connection, tenant)
+        sizes = database.backend.sizes
+        names = sorted(database.schema.metadata.tables)
+        analytics = AnalyticsRepository(connection, since, tenant)
+        return StatsResult(
+            days=days,
+            since=since,
+            tenant=tenant,
+            size_bytes=sizes.database_size(connection),
+            tables=sizes.table_sizes(connection, names, exact=exact),
+            runs=analytics.runs(),
+            results=analytics.results(),
+            slowest=analytics.slowest(top),
+            most_failing=analytics.most_failing(top),
+        )

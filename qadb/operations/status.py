@@ -1,0 +1,60 @@
+"""Where a database stands. Reads only, and never creates what is absent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qadb.revisions.history import AppliedStep, read_history
+from qadb.revisions.state import DatabaseState, read_state_on, state_without_revision
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from qadb.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class StatusResult:
+    """Everything ``status`` shows.
+
+    Attributes:
+        size_bytes: of the whole database; None where there is none.
+        history: applied steps, oldest first.
+        last_backup: when the newest backup was made; None where none is known.
+        last_cleanup: when cleanup last ran; None where it is not known.
+    """
+
+    database: DatabaseState
+    size_bytes: int | None
+    history: tuple[AppliedStep, ...]
+    last_backup: datetime | None
+    last_cleanup: datetime | None
+
+    @property
+    def is_current(self) -> bool:
+        """Nothing to migrate and nothing in the way."""
+        return self.database.state == "current"
+
+
+def read_status(database: Database, *, wait_seconds: float = 0.0) -> StatusResult:
+    """Read state, size and history.
+
+    Raises:
+        DatabaseUnreachable: the server does not answer within ``wait_seconds`` and the retries.
+        NotADatabase: the file is something else.
+    """
+    if wait_seconds:
+        database.wait_until_reachable(wait_seconds)
+    if not database.exists():
+        absent = state_without_revision(database, "absent")
+        return StatusResult(absent, None, (), None, None)
+    with database.connect(read_only=True) as connection:
+        state = read_state_on(connection, database)
+        return StatusResult(
+            database=state,
+            size_bytes=database.backend.sizes.database_size(connection),
+            history=read_history(connection, database),
+            last_backup=None,
+            last_cleanup=None,
+        )

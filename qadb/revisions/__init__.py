@@ -1,0 +1,1 @@
+"""All that runs Alembic: which revisions there are, what is applied, going up and down."""

@@ -1,0 +1,100 @@
+"""How Alembic is configured, for our own runner and for the ``alembic`` command alike."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from qadb.revisions.history import record_step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from alembic.operations.ops import MigrationScript
+    from alembic.runtime.migration import MigrationContext, MigrationInfo
+    from sqlalchemy import Connection
+
+    from qadb.database import Database
+    from qadb.schema import Schema
+
+REVISION_DIGITS = 3
+
+
+def script_directory(schema: Schema) -> ScriptDirectory:
+    """Open the schema's Alembic folder without any ini file."""
+    config = Config()
+    config.set_main_option("script_location", str(schema.migrations).replace("%", "%%"))
+    return ScriptDirectory.from_config(config)
+
+
+class StepRecorder:
+    """Writes a history row for each step, in the step's own transaction.
+
+    Args:
+        on_step: called after each step with revision and seconds.
+    """
+
+    def __init__(self, database: Database, on_step: Callable[[str, float], None]) -> None:
+        self._database = database
+        self._on_step = on_step
+        self._started_at = datetime.now(UTC)
+        self._started = time.perf_counter()
+
+    def __call__(self, *, ctx: MigrationContext, step: MigrationInfo, **_: object) -> None:
+        """Record one step; Alembic calls this after the step and before its commit."""
+        elapsed_seconds = time.perf_counter() - self._started
+        revision = step.up_revision_id or ""
+        connection: Connection | None = ctx.connection
+        if connection is not None and not ctx.as_sql:
+            record_step(
+                connection,
+                self._database,
+                revision=revision,
+                direction="up" if step.is_upgrade else "down",
+                applied_at=self._started_at,
+                elapsed_seconds=elapsed_seconds,
+            )
+        self._on_step(revision, elapsed_seconds)
+        self._started_at = datetime.now(UTC)
+        self._started = time.perf_counter()
+
+
+def configure_options(database: Database, recorder: StepRecorder) -> dict[str, object]:
+    """Options of ``MigrationContext.configure`` that both ways in share."""
+    return {
+        "version_table": database.schema.version_table,
+        "transactional_ddl": True,
+        "transaction_per_migration": database.backend.migrations.transaction_per_migration,
+        "on_version_apply": (recorder,),
+        "compare_type": True,
+        "compare_server_default": True,
+        "include_name": _include_name(database.schema),
+        "render_as_batch": True,  # one history for both engines, and SQLite alters only so
+    }
+
+
+def _include_name(
+    schema: Schema,
+) -> Callable[[str | None, str, Mapping[str, str | None]], bool]:
+    """Keep the tool's own tables out of comparisons."""
+
+    def include(name: str | None, kind: str, _parents: Mapping[str, str | None]) -> bool:
+        return kind != "table" or name not in schema.own_tables
+
+    return include
+
+
+def number_revision(
+    context: MigrationContext, revision: object, directives: list[MigrationScript]
+) -> None:
+    """Give a new revision the next number: ``004`` after ``003``."""
+    del revision
+    script = context.script
+    if script is None or not directives:
+        return
+    numbers = [int(known.revision) for known in script.walk_revisions() if known.revision.isdigit()]
+    directives[0].rev_id = str(max(numbers, default=0) + 1).zfill(REVISION_DIGITS)

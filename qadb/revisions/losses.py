@@ -1,0 +1,85 @@
+"""What a rollback would lose: the tables and columns that the target revision does not have.
+
+Which they are is found by running the migrations themselves, up to each of the two revisions, in
+memory; the real database is only counted. Both engines have the same tables and columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
+from typing import TYPE_CHECKING
+
+from sqlalchemy import column, func, inspect, select, table
+
+from qadb.database import Database
+from qadb.revisions.runner import run_revisions
+from qadb.settings import DatabaseUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from qadb.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A table that goes (``column`` is None), or a column of one that stays.
+
+    Attributes:
+        rows: rows of the table, or values in the column that are not NULL.
+    """
+
+    table: str
+    column: str | None
+    rows: int
+
+    @property
+    def name(self) -> str:
+        """The table, or table and column, as people write it."""
+        return self.table if self.column is None else f"{self.table}.{self.column}"
+
+
+def find_losses(database: Database, current: str | None, target: str | None) -> tuple[Loss, ...]:
+    """Count what goes when the database goes from ``current`` back to ``target``."""
+    before, after = _columns_at(database.schema, current), _columns_at(database.schema, target)
+    gone: list[Loss] = []
+    for name in sorted(before):
+        if name not in after:
+            gone.append(Loss(name, None, 0))
+        else:
+            gone.extend(Loss(name, lost, 0) for lost in sorted(before[name] - after[name]))
+    return count_losses(database, gone)
+
+
+def count_losses(database: Database, losses: Iterable[Loss]) -> tuple[Loss, ...]:
+    """Count the same tables and columns anew; those that are not there any more are left out."""
+    with database.connect(read_only=True) as connection:
+        present = database.backend.connector.list_tables(connection)
+        by_table = groupby(losses, lambda loss: loss.table)
+        found = [_count(connection, name, list(own)) for name, own in by_table if name in present]
+    return tuple(chain.from_iterable(found))
+
+
+def _count(connection: Connection, name: str, losses: Sequence[Loss]) -> Iterator[Loss]:
+    """One pass over a table, however many of its columns go."""
+    counts = [func.count() if x.column is None else func.count(column(x.column)) for x in losses]
+    row = connection.execute(select(*counts).select_from(table(name))).one()
+    return (replace(loss, rows=int(rows)) for loss, rows in zip(losses, row, strict=True))
+
+
+def _columns_at(schema: Schema, revision: str | None) -> dict[str, frozenset[str]]:
+    """Columns by table as the migrations make them, up to ``revision``."""
+    if revision is None:
+        return {}
+    with Database(DatabaseUrl("sqlite", is_memory=True), schema) as scratch:
+        run_revisions(scratch, "up", revision, lock_timeout_seconds=0, on_step=lambda _step: None)
+        with scratch.connect() as connection:
+            inspector = inspect(connection)
+            return {
+                name: frozenset(c["name"] for c in inspector.get_columns(name))
+                for name in inspector.get_table_names()
+                if name not in schema.own_tables
+            }

@@ -1,0 +1,69 @@
+"""Writes revisions as a SQL script, for a database that somebody migrates by hand.
+
+The script moves the version table like a real run. It writes no history: that table tells what qadb
+itself ran. Running it, whole or not at all, is its user's work.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+
+from qadb.errors import MigrationFailed, QadbError
+from qadb.revisions.catalogue import BASE
+from qadb.revisions.environment import StepRecorder, configure_options, script_directory
+from qadb.revisions.runner import first_line
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationStep
+
+    from qadb.database import Database
+
+
+def render_sql(database: Database, current: str | None, target: str | None) -> str:
+    """Return the script that brings a database from ``current`` up to ``target``.
+
+    Raises:
+        MigrationFailed: a revision can't be written without a database to look at.
+    """
+    buffer = io.StringIO()
+    try:
+        _render(database, current, target, buffer)
+    except QadbError:
+        raise
+    except Exception as error:
+        reason = first_line(database.url.redact(str(error))) or type(error).__name__
+        raise MigrationFailed(
+            f"The revisions can't be written as a script: {reason}",
+            hint="Run them with: qadb migrate",
+        ) from error
+    return buffer.getvalue()
+
+
+def _render(
+    database: Database, current: str | None, target: str | None, buffer: io.StringIO
+) -> None:
+    script = script_directory(database.schema)
+
+    def steps(heads: tuple[str, ...], _context: MigrationContext) -> list[MigrationStep]:
+        # Alembic's own annotation wants one head; alembic.command passes the tuple as well.
+        return list(script._upgrade_revs(target or BASE, heads))  # type: ignore[arg-type] # noqa: SLF001 - as alembic.command does
+
+    options = configure_options(database, StepRecorder(database, lambda *_: None))
+    context = MigrationContext.configure(
+        dialect_name=database.url.engine,
+        opts={
+            **options,
+            "fn": steps,
+            "script": script,
+            "as_sql": True,
+            "output_buffer": buffer,
+            "literal_binds": True,
+            "starting_rev": current,
+        },
+    )
+    with context.begin_transaction(), Operations.context(context):
+        context.run_migrations()
