@@ -1,0 +1,84 @@
+"""The QA domain's models and the built-in schema.
+
+Importing this package imports no SQLAlchemy: commands need the schema's marks long before, and
+often without, its tables. The models load when the first of them is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qadb.schema import Schema, find_migrations
+
+if TYPE_CHECKING:
+    from qadb.models.registry import (
+        Application,
+        AuditLog,
+        Base,
+        Bug,
+        Country,
+        Environment,
+        Feature,
+        HardwareConfig,
+        Hold,
+        IngestFile,
+        Order,
+        Permission,
+        Product,
+        Role,
+        RolePermission,
+        SyncEvent,
+        Tenant,
+        TestCase,
+        TestCaseFeature,
+        TestResult,
+        TestRun,
+        TestType,
+        User,
+        UserStory,
+        metadata,
+    )
+
+__all__ = [
+    "Application",
+    "AuditLog",
+    "Base",
+    "Bug",
+    "Country",
+    "Environment",
+    "Feature",
+    "HardwareConfig",
+    "Hold",
+    "IngestFile",
+    "Order",
+    "Permission",
+    "Product",
+    "Role",
+    "RolePermission",
+    "SyncEvent",
+    "Tenant",
+    "TestCase",
+    "TestCaseFeature",
+    "TestResult",
+    "TestRun",
+    "TestType",
+    "User",
+    "UserStory",
+    "metadata",
+    "schema",
+]
+
+schema = Schema(
+    name="qadb",
+    metadata_name="qadb.models.registry:metadata",
+    migrations=find_migrations(Path(__file__).parent.parent),
+)
+
+
+def __getattr__(name: str) -> object:
+    """Load the models when the first of them is asked for (see the module's docstring)."""
+    if name in __all__:
+        return getattr(import_module("qadb.models.registry"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,120 @@
+"""Base of all models: names of constraints, rules into CHECKs, indexes for foreign keys, repr.
+
+Owns what holds for every table. What several tables share as columns lies in `qadb.models.mixins`,
+the rules themselves in `qadb.models.rules`, the refusal of bad values in `qadb.models.validation`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, cast
+
+from sqlalchemy import CheckConstraint, Column, Index, MetaData, Table, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase
+
+from qadb.models import triggers, validation
+from qadb.models.forms import forms_of
+from qadb.models.rules import Rule
+
+NAMING_CONVENTION = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "ix": "idx_%(table_name)s_%(column_0_N_name)s",
+}
+
+LONGEST_SHOWN = 80
+
+_metadata = MetaData(naming_convention=NAMING_CONVENTION)
+triggers.attach_functions(_metadata)
+
+
+class Base(DeclarativeBase):
+    """A table's model.
+
+    Attributes:
+        __rules__: what a row must keep; each rule becomes a CHECK and a ValueError.
+        __shown__: columns that `repr` shows after the key, where they are loaded.
+    """
+
+    metadata = _metadata
+    __rules__: ClassVar[tuple[Rule, ...]] = ()
+    __shown__: ClassVar[tuple[str, ...]] = ()
+    __test__: ClassVar[bool] = False  # names like TestCase are no tests to pytest
+
+    def __init__(self, **values: object) -> None:
+        """Set the attributes named; raises ValueError for a value that breaks a rule."""
+        for name, value in values.items():
+            if not hasattr(type(self), name):
+                raise TypeError(f"{type(self).__name__} has no attribute {name!r}")
+            setattr(self, name, value)
+        validation.check_row(self, complete=False)
+
+    def __init_subclass__(cls, **options: object) -> None:
+        """Complete a mapped table with its CHECKs, indexes and triggers."""
+        super().__init_subclass__(**options)
+        if "__tablename__" in cls.__dict__:
+            table = cast("Table", cls.__table__)
+            forms = tuple(forms_of(table, cls.__rules__))
+            _add_checks(table, cls.__rules__, forms)
+            _index_foreign_keys(table)
+            if "updated_at" in table.columns:
+                triggers.attach_updated_at(table)
+            validation.watch(cls, (*cls.__rules__, *forms))
+
+    def __repr__(self) -> str:
+        """Show the key and a few telling columns, never a secret or a long text."""
+        table = cast("Table", type(self).__table__)
+        names = dict.fromkeys([*(column.key for column in table.primary_key), *self.__shown__])
+        loaded = self.__dict__
+        shown = ", ".join(f"{name}={_shorten(loaded[name])}" for name in names if name in loaded)
+        return f"{type(self).__name__}({shown})"
+
+
+def _shorten(value: object) -> str:
+    if isinstance(value, str) and len(value) > LONGEST_SHOWN:
+        value = value[: LONGEST_SHOWN - 1] + "…"
+    return repr(value)
+
+
+def _add_checks(table: Table, rules: tuple[Rule, ...], forms: tuple[Rule, ...]) -> None:
+    for rule in rules:
+        table.append_constraint(CheckConstraint(rule.sql, name=rule.name))
+    for form in forms:
+        check = CheckConstraint(form.sql, name=form.name)
+        table.append_constraint(check.ddl_if(dialect="sqlite"))
+
+
+def _index_foreign_keys(table: Table) -> None:
+    """Index every foreign key that no complete key or index starts with.
+
+    Tenants are followed by the key, as lists go by it; where NULL is allowed, and mostly the case,
+    the index holds only rows that refer to something, which serves the same look-ups.
+    """
+    for column in table.columns:
+        if not column.foreign_keys or _is_served(table, column):
+            continue
+        if column.name == "tenant_id":
+            Index(None, column, *(key for key in table.primary_key if key is not column))
+        elif column.nullable:
+            present = column.is_not(None)
+            Index(None, column, postgresql_where=present, sqlite_where=present)
+        else:
+            Index(None, column)
+
+
+def _is_served(table: Table, column: Column[object]) -> bool:
+    unique = [c.columns for c in table.constraints if isinstance(c, UniqueConstraint)]
+    complete = [
+        i.columns for i in table.indexes if i.dialect_kwargs.get("postgresql_where") is None
+    ]
+    return any(
+        next(iter(columns), None) is column
+        for columns in (table.primary_key.columns, *unique, *complete)
+    )
+
+
+def live_unique(*columns: str) -> Index:
+    """A unique key over rows that are not softly deleted."""
+    live = text("deleted_at IS NULL")
+    return Index(None, *columns, unique=True, postgresql_where=live, sqlite_where=live)

@@ -1,0 +1,44 @@
+"""Imports every model, so that names in relationships resolve and the metadata is whole."""
+
+from __future__ import annotations
+
+from qadb.models.base import Base
+from qadb.models.bugs import Bug
+from qadb.models.catalog import Application, Country, Environment, HardwareConfig, TestType
+from qadb.models.identity import AuditLog, Permission, Role, RolePermission, Tenant, User
+from qadb.models.ingestion import IngestFile, SyncEvent
+from qadb.models.products import Feature, Order, Product, UserStory
+from qadb.models.test_case_features import TestCaseFeature
+from qadb.models.test_cases import TestCase
+from qadb.models.test_results import TestResult
+from qadb.models.test_runs import Hold, TestRun
+
+metadata = Base.metadata
+
+__all__ = [
+    "Application",
+    "AuditLog",
+    "Base",
+    "Bug",
+    "Country",
+    "Environment",
+    "Feature",
+    "HardwareConfig",
+    "Hold",
+    "IngestFile",
+    "Order",
+    "Permission",
+    "Product",
+    "Role",
+    "RolePermission",
+    "SyncEvent",
+    "Tenant",
+    "TestCase",
+    "TestCaseFeature",
+    "TestResult",
+    "TestRun",
+    "TestType",
+    "User",
+    "UserStory",
+    "metadata",
+]

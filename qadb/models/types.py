@@ -1,0 +1,219 @@
+"""Column types that behave alike on SQLite and PostgreSQL.
+
+Owns how values are stored: times, exact decimals, JSON, lists of text, big keys. What SQLite's
+loose typing lets through is refused by the CHECKs that `qadb.models.forms` derives from them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Integer,
+    Interval,
+    Numeric,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.ext.mutable import MutableDict, MutableList
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.functions import FunctionElement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Dialect
+    from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.types import TypeEngine
+
+Timestamp: TypeAlias = datetime
+Amount: TypeAlias = Decimal
+JsonDict: TypeAlias = dict[str, object]
+JsonList: TypeAlias = list[object]
+TextList: TypeAlias = list[str]
+
+BigIntKey = BigInteger().with_variant(Integer(), "sqlite")
+"""Surrogate keys: bigint, and on SQLite the INTEGER that alone can be the row id."""
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+"""A JSON document; None is SQL's NULL."""
+
+_SQLITE = "sqlite"
+_SCALABLE_BY_PLAIN_NUMBER = frozenset({operators.mul, operators.truediv})
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: timestamptz, and on SQLite one fixed-width text that sorts by time.
+
+    The text is ``2026-11-22T07:15:00.123456Z``. Naive datetimes are refused with ValueError; what
+    is read is always aware and in UTC.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str] | TypeEngine[datetime]:
+        """Return text on SQLite, timestamptz elsewhere."""
+        if dialect.name == _SQLITE:
+            return dialect.type_descriptor(Text())
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
+        """Refuse naive values and write UTC."""
+        if value is None:
+            return None
+        moment = require_aware(value)
+        return format_utc(moment) if dialect.name == _SQLITE else moment
+
+    def process_result_value(
+        self,
+        value: datetime | str | None,
+        dialect: Dialect,  # noqa: ARG002 - TypeDecorator's signature
+    ) -> datetime | None:
+        """Return an aware UTC datetime."""
+        if value is None:
+            return None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return moment.astimezone(UTC)
+
+    def coerce_compared_value(
+        self,
+        op: operators.OperatorType | None,  # noqa: ARG002 - TypeDecorator's signature
+        value: object,
+    ) -> Interval | UtcDateTime:
+        """Leave intervals as they are, so that ``column - timedelta`` works where SQL has it."""
+        if isinstance(value, timedelta):
+            return Interval()
+        return self
+
+
+def require_aware(value: datetime) -> datetime:
+    """Return the moment in UTC; raises ValueError for anything but an aware datetime."""
+    if not isinstance(value, datetime):
+        raise ValueError(f"a datetime is needed, not {type(value).__name__}")  # noqa: TRY004 - one exception for every bad value
+    if value.utcoffset() is None:
+        raise ValueError(f"{value.isoformat()} has no time zone; pass an aware datetime")
+    return value.astimezone(UTC)
+
+
+def format_utc(moment: datetime) -> str:
+    """Write an aware UTC moment as the 27 characters that SQLite stores."""
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+class ScaledNumeric(TypeDecorator[Decimal]):
+    """An exact decimal: NUMERIC, and on SQLite an integer of the smallest unit.
+
+    Comparison, order and ``sum`` work in SQL on both and come back as the same Decimal. Values are
+    rounded half up to ``scale`` digits on their way in, also those that a column is compared with.
+    ``avg`` returns a plain number in SQLite's unit: divide ``sum`` by ``count`` instead.
+    """
+
+    impl = Numeric
+    cache_ok = True
+
+    def __init__(self, precision: int, scale: int) -> None:
+        super().__init__(precision, scale)
+        self.precision = precision
+        self.scale = scale
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[int] | TypeEngine[Decimal]:
+        """Return a big integer on SQLite, NUMERIC elsewhere."""
+        if dialect.name == _SQLITE:
+            return dialect.type_descriptor(BigInteger())
+        return dialect.type_descriptor(Numeric(self.precision, self.scale))
+
+    def quantize(self, value: Decimal | float) -> Decimal:
+        """Round to the column's scale; raises ValueError for what the column can't hold."""
+        if isinstance(value, bool) or not isinstance(value, (Decimal, int, float)):
+            raise ValueError(f"a number is needed, not {type(value).__name__}")  # noqa: TRY004 - one exception for every bad value
+        exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+        whole_digits = self.precision - self.scale
+        if not exact.is_finite() or exact.copy_abs() >= Decimal(10) ** whole_digits:
+            raise ValueError(f"{value} does not fit into {self.precision} digits")
+        rounded = exact.quantize(Decimal(1).scaleb(-self.scale), rounding=ROUND_HALF_UP)
+        if rounded.copy_abs() >= Decimal(10) ** whole_digits:
+            raise ValueError(f"{value} does not fit into {self.precision} digits")
+        return rounded
+
+    def process_bind_param(
+        self, value: Decimal | float | None, dialect: Dialect
+    ) -> Decimal | int | None:
+        """Round, and scale to an integer on SQLite."""
+        if value is None:
+            return None
+        number = self.quantize(value)
+        return int(number.scaleb(self.scale)) if dialect.name == _SQLITE else number
+
+    def process_result_value(
+        self, value: Decimal | float | None, dialect: Dialect
+    ) -> Decimal | None:
+        """Return the exact Decimal, with at least the column's scale."""
+        if value is None:
+            return None
+        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+        return number.scaleb(-self.scale) if dialect.name == _SQLITE else number
+
+    def coerce_compared_value(
+        self, op: operators.OperatorType | None, value: object
+    ) -> Integer | Numeric[Decimal] | ScaledNumeric:
+        """Take factors and divisors as plain numbers: only amounts are scaled."""
+        if op in _SCALABLE_BY_PLAIN_NUMBER:
+            return Integer() if isinstance(value, int) else Numeric()
+        return self
+
+
+class TextArray(TypeDecorator[list[str]]):
+    """A list of text: ARRAY(Text), and on SQLite a JSON list."""
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(
+        self, dialect: Dialect
+    ) -> TypeEngine[TextList] | TypeEngine[Sequence[str]]:
+        """Return JSON on SQLite, an array elsewhere."""
+        if dialect.name == _SQLITE:
+            document: JSON[TextList] = JSON(none_as_null=True)
+            return dialect.type_descriptor(document)
+        return dialect.type_descriptor(ARRAY(Text()))
+
+
+def tracked_dict() -> TypeEngine[JsonDict]:
+    """Return the type of a JSON object whose own keys may be changed in place."""
+    return MutableDict.as_mutable(cast("TypeEngine[JsonDict]", Json.copy()))
+
+
+def tracked_text_list() -> TypeEngine[TextList]:
+    """Return the type of a list of text that may be changed in place."""
+    return MutableList.as_mutable(TextArray())
+
+
+class UtcNow(FunctionElement[datetime]):
+    """The server's present moment, in the form of `UtcDateTime`."""
+
+    inherit_cache = True
+    type = UtcDateTime()
+    name = "utc_now"
+
+
+SQLITE_UTC_NOW = "strftime('%Y-%m-%dT%H:%M:%f000Z','now')"
+
+
+@compiles(UtcNow, "sqlite")
+def _utc_now_on_sqlite(_element: UtcNow, compiler: SQLCompiler, **_options: object) -> str:
+    del compiler
+    return SQLITE_UTC_NOW
+
+
+@compiles(UtcNow, "postgresql")
+def _utc_now_on_postgresql(_element: UtcNow, compiler: SQLCompiler, **_options: object) -> str:
+    del compiler
+    return "now()"
