@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol
 
-from qadb.errors import ReportError
+from qadb.errors import ReportError, UnknownFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,14 +71,15 @@ def detect_format(head: bytes, *, file: str) -> ReportFormat:
     """Choose the format by the first bytes of a file (a few kilobytes will do).
 
     Raises:
-        ReportError: the file is empty, or no format takes it for its own.
+        ReportError: the file is empty.
+        UnknownFormat: no format takes it for its own.
     """
     if not head:
         raise ReportError("is empty", file=file)
     for known in _formats():
         if known.recognises(head):
             return known
-    raise ReportError("is in no format that can be read", file=file, hint=_known_formats())
+    raise UnknownFormat("is in no format that can be read", file=file, hint=_known_formats())
 
 
 def _formats() -> Iterator[ReportFormat]:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NoReturn
 from xml.parsers import expat
 
-from qadb.errors import ReportError
+from qadb.errors import ReportError, UnknownFormat
 from qadb.reports.encodings import HEAD_BYTES, Transcoder, detect_encoding
 
 if TYPE_CHECKING:
     from qadb.reports.records import ByteSource
 
-_CHUNK_BYTES: Final = 128 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
 _TEXT_BUFFER_BYTES: Final = 64 * 1024
 # Expat has to hold one tag, comment or instruction in memory as a whole (and scans it again with
 # each chunk), so this bounds memory; real messages in attributes stay far below.
@@ -80,6 +80,10 @@ class XmlStream:
     def capture_text(self, on_text: TextHandler | None) -> None:
         """Hand text to this handler from now on, in pieces; None drops it unseen."""
         self._parser.CharacterDataHandler = on_text
+
+    def unknown_format(self, reason: str, *, hint: str | None = None) -> UnknownFormat:
+        """Make the error for a file that is well-formed XML of another kind."""
+        return UnknownFormat(reason, file=self._file, line=self.line, hint=hint)
 
     def failure(self, reason: str, *, hint: str | None = None) -> ReportError:
         """Make the error for a problem at the current line."""

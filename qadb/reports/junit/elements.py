@@ -82,7 +82,7 @@ class JUnitElements:
 
     def _start_root(self, tag: str, attributes: Attributes) -> None:
         if local_name(tag) not in ("testsuites", "testsuite"):
-            raise self._stream.failure(
+            raise self._stream.unknown_format(
                 f"is no JUnit report: its root is <{tag[:_SHOWN_TAG_CHARS]}>",
                 hint="The root of a JUnit report is <testsuites> or <testsuite>.",
             )
