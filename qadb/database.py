@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from qadb.backends.base import ConnectionOptions
@@ -105,9 +106,10 @@ class Database:
         """The pooled SQLAlchemy engine, for code that wants to go its own way."""
         key = read_only and not self.url.is_memory
         if key not in self._engines:
-            self._engines[key] = self.backend.connector.open_engine(
+            engine = self.backend.connector.open_engine(
                 self.url, self.options, read_only=key, pooled=True
             )
+            self._engines.setdefault(key, engine)  # another thread may have been faster
         return self._engines[key]
 
     @contextmanager
@@ -139,20 +141,22 @@ class Database:
     @contextmanager
     def migrating(self, *, lock_timeout_seconds: float) -> Iterator[Connection]:
         """A connection of its own for running revisions, by the engine's rules."""
-        engine = (
-            self.engine()  # another engine would be another memory
-            if self.url.is_memory
-            else self.backend.connector.open_engine(
+        if self.url.is_memory:  # another engine would be another memory
+            engine = self.engine()
+        else:
+            engine = self.backend.connector.open_engine(
                 self.url, self.options, read_only=False, pooled=False
             )
-        )
-        with (
-            self.translated(),
-            self.backend.migrations.connect(
-                engine, lock_timeout_seconds=lock_timeout_seconds
-            ) as connection,
-        ):
-            yield connection
+        rules = self.backend.migrations
+        try:
+            with (
+                self.translated(),
+                rules.connect(engine, lock_timeout_seconds=lock_timeout_seconds) as connection,
+            ):
+                yield connection
+        finally:
+            if not self.url.is_memory:
+                engine.dispose()
 
     @contextmanager
     def exclusive(
@@ -175,29 +179,29 @@ class Database:
     def wait_until_reachable(self, seconds: float) -> None:
         """Wait for a server that is starting up; raises DatabaseUnreachable when time is out."""
         deadline = time.monotonic() + seconds
-        attempt = 0
-        while True:
+        for attempt in count():
             try:
                 self.backend.connector.database_exists(self.url)
             except QadbError as error:
-                delay = _delay_seconds(attempt)
-                if not _may_pass(error) or time.monotonic() + delay >= deadline:
+                remaining_seconds = deadline - time.monotonic()
+                if not _may_pass(error) or remaining_seconds <= 0:
                     raise
                 logger.info("%s Waiting.", error.message)
-                time.sleep(delay)
-                attempt += 1
+                time.sleep(min(_delay_seconds(attempt), remaining_seconds))
             else:
                 return
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Turn driver exceptions of the block into ours."""
-        from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - not before a database is opened
+        """Turn exceptions of the driver, and of SQLAlchemy on its behalf, into ours."""
+        from sqlalchemy import exc  # noqa: PLC0415 - not before a database is opened
 
+        translator = self.backend.translator
+        known: tuple[type[Exception], ...] = (exc.StatementError, exc.TimeoutError)
         try:
             yield
-        except DBAPIError as error:
-            raise self.backend.translator.translate(error, self.url) from error
+        except known + translator.driver_errors as error:
+            raise translator.translate(error, self.url) from error
 
     @contextmanager
     def _connected(self, engine: Engine) -> Iterator[Connection]:
@@ -232,7 +236,7 @@ def _may_pass(error: QadbError) -> bool:
 
 def _delay_seconds(attempt: int) -> float:
     """Exponential backoff with jitter: half of the pause is left to chance."""
-    pause = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**attempt)
+    pause = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(attempt, 30))
     return float(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret depends on it
 
 

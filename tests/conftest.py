@@ -3,6 +3,7 @@
     database_url       an empty place for a database; the test runs once an engine
     sqlite_url         the same on SQLite alone
     postgresql_url     the same on PostgreSQL alone
+    migrated_url       a database of its own at the newest revision, once an engine
     postgresql_server  the server itself: version, port, programs, ``create_database(template=…)``
     database_server    session-wide: that server, or None for SQLite; for templates made once
 
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.migrated import copy_of, migrated_template
 from tests.support.postgres_binaries import find_installations
 from tests.support.postgres_choice import (
     LIST_VARIABLE,
@@ -137,6 +139,23 @@ def database_url(database_server: PostgresServer | None, sqlite_url: str) -> Ite
     url = database_server.create_database()
     yield url
     database_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def migrated_template_url(
+    database_server: PostgresServer | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    with migrated_template(database_server, tmp_path_factory.mktemp("template")) as url:
+        yield url
+
+
+@pytest.fixture
+def migrated_url(
+    database_server: PostgresServer | None, migrated_template_url: str, tmp_path: Path
+) -> Iterator[str]:
+    """Provide a database at the newest revision, reference data included, to do anything with."""
+    with copy_of(migrated_template_url, database_server, tmp_path) as url:
+        yield url
 
 
 def running_server(pool: ServerPool, choice: ServerChoice) -> PostgresServer:

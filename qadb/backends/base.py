@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import Connection, Engine, Table
+    from sqlalchemy import ColumnElement, Connection, Engine, Table
 
     from qadb.backends.catalog import Catalog
     from qadb.errors import QadbError
@@ -108,7 +108,13 @@ class Connector(Protocol):
 
 
 class Translator(Protocol):
-    """Turns a driver's exception into one of ours."""
+    """Turns a driver's exception into one of ours.
+
+    Attributes:
+        driver_errors: the driver's own classes, for what is raised past SQLAlchemy.
+    """
+
+    driver_errors: tuple[type[Exception], ...]
 
     def translate(self, error: BaseException, url: DatabaseUrl) -> QadbError:
         """Return the QadbError for a driver's or SQLAlchemy's exception, secrets removed."""
@@ -153,7 +159,11 @@ class BulkWriter(Protocol):
         columns: Sequence[str],
         rows: Iterable[Sequence[object]],
     ) -> int:
-        """Insert rows, given as values in the order of ``columns``; returns how many."""
+        """Insert rows, given as values in the order of ``columns``; returns how many.
+
+        The driver's exceptions, DatabaseFailure for a value that a column can't hold, and whatever
+        ``rows`` itself raises come out; the caller's transaction is then fit for a rollback only.
+        """
         ...
 
     def insert_missing(
@@ -164,6 +174,24 @@ class BulkWriter(Protocol):
         rows: Iterable[Sequence[object]],
     ) -> None:
         """Insert the rows that break no unique key and pass over the others."""
+        ...
+
+
+class KeyFinder(Protocol):
+    """Finds ids by natural keys, thousands at a time."""
+
+    def find_ids(
+        self,
+        connection: Connection,
+        table: Table,
+        column: str,
+        keys: Iterable[str],
+        scope: ColumnElement[bool],
+    ) -> dict[str, int]:
+        """The ids of the rows in ``scope`` by their keys; a key without a row is left out.
+
+        Keys are what ``column`` holds. It is unique within ``scope``, and an index serves both.
+        """
         ...
 
 
@@ -199,5 +227,6 @@ class Backend:
     locks: Locks
     migrations: MigrationRules
     bulk: BulkWriter
+    keys: KeyFinder
     catalog: CatalogReader
     sizes: Sizes

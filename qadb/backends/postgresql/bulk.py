@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import closing, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
-from qadb.backends.binding import row_binder
-from qadb.backends.postgresql.copy_text import CopyStream
+import psycopg2
+from psycopg2.extensions import quote_ident
+from sqlalchemy.exc import DBAPIError
+
+from qadb.backends.binding import BoundRows
+from qadb.backends.postgresql.copy_text import CopyStream, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import TracebackType
 
     from sqlalchemy import Connection, Table
 
@@ -23,8 +30,7 @@ def insert(
     rows: Iterable[Sequence[object]],
 ) -> int:
     """Insert rows, given as values in the order of ``columns``; returns how many."""
-    quote = connection.dialect.identifier_preparer.quote
-    return _copy(connection, quote(table.name), table, columns, rows)
+    return _copy(connection, table.name, table, columns, rows)
 
 
 def insert_missing(
@@ -58,13 +64,45 @@ def _copy(
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
 ) -> int:
-    quote = connection.dialect.identifier_preparer.quote
-    names = ", ".join(quote(name) for name in columns)
-    bind = row_binder(connection.dialect, table, columns)
-    stream = CopyStream(map(bind, rows))
-    cursor = connection.connection.cursor()
-    try:
-        cursor.copy_expert(f"COPY {target} ({names}) FROM STDIN", stream)
+    stream = CopyStream(BoundRows(connection.dialect, table, columns, rows, to_text))
+    driver_connection = connection.connection
+    with closing(driver_connection.cursor()) as cursor, _catching_printed_errors() as printed:
+        names = ", ".join(quote_ident(name, cursor) for name in columns)
+        statement = f"COPY {quote_ident(target, cursor)} ({names}) FROM STDIN"
+        try:
+            cursor.copy_expert(statement, stream)
+        except psycopg2.Error as error:
+            if stream.error is not None:
+                raise stream.error from None
+            if driver_connection.closed:  # SQLAlchemy knows nothing of it yet
+                connection.invalidate(error)
+                reason = printed[0] if printed else error
+                raise DBAPIError(statement, None, reason, connection_invalidated=True) from error
+            raise
         return int(cursor.rowcount)
+
+
+@contextmanager
+def _catching_printed_errors() -> Iterator[list[psycopg2.Error]]:
+    """Catch what psycopg2 prints on stderr when a server ends the connection inside a COPY.
+
+    It raises a later, poorer error ("invalid socket") instead. What it prints goes through
+    ``sys.excepthook``; whatever else comes there goes on, so that threads may overlap here.
+    """
+    printed: list[psycopg2.Error] = []
+    hook = sys.excepthook
+
+    def keep(
+        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
+        cause = error.__cause__
+        if isinstance(error, SystemError) and isinstance(cause, psycopg2.Error):
+            printed.append(cause)
+        else:
+            hook(kind, error, traceback)
+
+    sys.excepthook = keep
+    try:
+        yield printed
     finally:
-        cursor.close()
+        sys.excepthook = hook

@@ -15,8 +15,16 @@ from psycopg2 import sql
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
-from qadb.backends.postgresql.errors import DUPLICATE_DATABASE, translate
-from qadb.errors import DatabaseAbsent, DatabaseFailure, QadbError
+from qadb.backends.failures import translate_refused_values
+from qadb.backends.postgresql.errors import translate
+from qadb.backends.postgresql.refusals import UnrecognisedRefusal
+from qadb.errors import (
+    ConfigurationError,
+    DatabaseAbsent,
+    DatabaseFailure,
+    InsufficientPrivilege,
+    QadbError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +38,8 @@ if TYPE_CHECKING:
 OLDEST_SUPPORTED = 14
 CONNECT_TIMEOUT_SECONDS = "10"
 MAINTENANCE_DATABASES = ("postgres", "template1")
+# Two at once: the slower one finds the name taken, or stumbles over the catalog's own unique index.
+MADE_BY_ANOTHER = ("42P04", "23505")
 
 # Relations of the namespace that ours would go to; those that belong to an extension left out.
 TABLES_SQL = """
@@ -43,6 +53,7 @@ WHERE c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 
 """
 
 SESSION_SQL = "SELECT set_config('application_name', %s, true), set_config('TimeZone', 'UTC', true)"
+READ_ONLY_SQL = ", set_config('transaction_read_only', 'on', true)"
 NOTICE_LOST_CLIENT_SQL = ", set_config('client_connection_check_interval', '10s', true)"
 
 
@@ -50,10 +61,9 @@ def open_engine(
     url: DatabaseUrl, options: ConnectionOptions, *, read_only: bool, pooled: bool
 ) -> Engine:
     """Make an engine on an existing database; connections are tested before they are used."""
-    arguments = _libpq_options(url)
 
     def connect() -> psycopg2.extensions.connection:
-        return psycopg2.connect(**arguments)
+        return _connect(url)
 
     if pooled:
         engine = create_engine(
@@ -69,6 +79,7 @@ def open_engine(
     else:
         engine = create_engine("postgresql+psycopg2://", creator=connect, poolclass=NullPool)
     engine.echo = options.echo
+    translate_refused_values(engine)
     _prepare_sessions(engine, options.application, read_only=read_only)
     return engine
 
@@ -89,10 +100,9 @@ def _prepare_sessions(engine: Engine, application: str, *, read_only: bool) -> N
         notices_lost_client = _can_notice_lost_client(driver_connection)
 
     def begin(connection: Connection) -> None:
-        if read_only:
-            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-        extra = NOTICE_LOST_CLIENT_SQL if notices_lost_client else ""
-        connection.exec_driver_sql(SESSION_SQL + extra, (application,))
+        statement = SESSION_SQL + (READ_ONLY_SQL if read_only else "")
+        statement += NOTICE_LOST_CLIENT_SQL if notices_lost_client else ""
+        connection.exec_driver_sql(statement, (application,))
 
     event.listen(engine, "connect", check_server)
     event.listen(engine, "begin", begin)
@@ -117,13 +127,26 @@ def database_exists(url: DatabaseUrl) -> bool:
         DatabaseUnreachable: the server does not answer or refuses the user.
     """
     try:
-        psycopg2.connect(**_libpq_options(url)).close()
+        _connect(url).close()
     except psycopg2.Error as error:
         translated = translate(error, url)
         if isinstance(translated, DatabaseAbsent):
             return False
+        if isinstance(translated, UnrecognisedRefusal) and _is_unlisted(url):
+            return False
         raise translated from error
     return True
+
+
+def _is_unlisted(url: DatabaseUrl) -> bool:
+    """Ask where the server answers in no language that we know."""
+    try:
+        with _maintenance_connection(url) as connection, connection.cursor() as cursor:
+            name = _database_name(url, connection)
+            cursor.execute("SELECT FROM pg_catalog.pg_database WHERE datname = %s", (name,))
+            return cursor.rowcount == 0
+    except (psycopg2.Error, QadbError):
+        return False  # then the first refusal stands
 
 
 def create_database(url: DatabaseUrl) -> bool:
@@ -135,37 +158,43 @@ def create_database(url: DatabaseUrl) -> bool:
     """
     if database_exists(url):
         return False
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(
-        sql.Identifier(url.database or "")
-    )
     try:
         with _maintenance_connection(url) as connection, connection.cursor() as cursor:
-            cursor.execute(statement)
+            name = sql.Identifier(_database_name(url, connection))
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'")
+            cursor.execute(statement.format(name))
     except psycopg2.Error as error:
-        if error.pgcode == DUPLICATE_DATABASE:  # somebody was faster
+        if error.pgcode in MADE_BY_ANOTHER:
             return False
         raise translate(error, url) from error
     return True
 
 
+def _database_name(url: DatabaseUrl, connection: psycopg2.extensions.connection) -> str:
+    """The name that libpq takes where the URL has none: PGDATABASE, else the user's."""
+    return url.database or os.environ.get("PGDATABASE") or str(connection.info.user)
+
+
 @contextlib.contextmanager
 def _maintenance_connection(url: DatabaseUrl) -> Iterator[psycopg2.extensions.connection]:
-    connection = _connect_to_first(url)
-    try:
+    with contextlib.closing(_connect_to_first(url)) as connection:
         connection.autocommit = True
         yield connection
-    finally:
-        connection.close()
 
 
 def _connect_to_first(url: DatabaseUrl) -> psycopg2.extensions.connection:
-    last: QadbError | None = None
     for name in MAINTENANCE_DATABASES:
         try:
-            return psycopg2.connect(**_libpq_options(url.with_database(name)))
+            return _connect(url.with_database(name))
         except psycopg2.Error as error:
-            last = translate(error, url)
-    raise last or QadbError("There is no maintenance database.")
+            refusal = translate(error, url.with_database(name))
+            if not isinstance(refusal, (DatabaseAbsent, InsufficientPrivilege)):
+                raise refusal from error
+    raise InsufficientPrivilege(
+        f"The server lets this user into none of {', '.join(MAINTENANCE_DATABASES)}, "
+        "from where a database could be made.",
+        hint=f"Ask an administrator to run: CREATE DATABASE {url.database or '…'}",
+    )
 
 
 def list_tables(connection: Connection) -> frozenset[str]:
@@ -203,8 +232,24 @@ def tidy(url: DatabaseUrl) -> None:
     del url
 
 
+def _connect(url: DatabaseUrl) -> psycopg2.extensions.connection:
+    """Connect; whatever fails is a psycopg2.Error or a QadbError."""
+    try:
+        return psycopg2.connect(None, None, None, **_libpq_options(url))
+    except UnicodeDecodeError as error:
+        # The server refused in its own language and in an encoding that nobody has agreed on yet.
+        failure: Exception = psycopg2.OperationalError(error.object.decode("utf-8", "replace"))
+    except ValueError:
+        failure = ConfigurationError(
+            "A part of DATABASE_URL holds characters that no server takes.",
+            hint="Look for NUL characters and broken UTF-8 in user, password, host and name.",
+        )
+    raise failure  # out here, or the ValueError that holds the password would hang on to it
+
+
 def _libpq_options(url: DatabaseUrl) -> dict[str, str]:
-    options = dict(url.libpq_options())
+    """The URL's options; ours is the encoding, which COPY's stream is written in."""
+    options = {**url.libpq_options(), "client_encoding": "UTF8"}
     if "PGCONNECT_TIMEOUT" not in os.environ:
         options.setdefault("connect_timeout", CONNECT_TIMEOUT_SECONDS)
     return options

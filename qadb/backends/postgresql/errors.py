@@ -1,21 +1,25 @@
-"""PostgreSQL's exceptions in our words.
-
-psycopg2 carries no SQLSTATE on a failed connection, so those are told apart by libpq's text. Its
-own words are English; the server's (after ``FATAL:``) may be in any language, so what it says there
-and we don't recognise counts as a refusal, which is never tried again.
-"""
+"""PostgreSQL's exceptions in our words: by SQLSTATE, or by text where a connection failed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, TypeAlias
 
+import psycopg2
+
+from qadb.backends.failures import translate_common
+from qadb.backends.postgresql.refusals import (
+    database,
+    lost,
+    quoted,
+    role,
+    translate_refusal,
+    where,
+)
 from qadb.errors import (
     AuthenticationFailed,
     ConflictError,
-    ConnectionLost,
-    DatabaseAbsent,
     DatabaseFailure,
-    DatabaseUnreachable,
     InsufficientPrivilege,
     LockNotAvailable,
     QadbError,
@@ -26,78 +30,38 @@ from qadb.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import psycopg2
-
     from qadb.settings import DatabaseUrl
 
-DUPLICATE_DATABASE = "42P04"
+    _Make: TypeAlias = Callable[[str, BaseException, DatabaseUrl], QadbError]
 
-_TRY_AGAIN = (
-    "the database system is",  # starting up, shutting down, in recovery
-    "too many clients",
-    "too many connections",
-    "remaining connection slots",
-)
-_REFUSED = (
-    "password authentication failed",
-    "no password supplied",
-    "no pg_hba.conf entry",
-    "authentication failed",
-    "is not permitted to log in",
-    "no encryption",
-)
+driver_errors: tuple[type[Exception], ...] = (psycopg2.Error,)
+
+# What a role needs on each kind of object to do qadb's work.
+_RIGHTS = {
+    "schema": "USAGE, CREATE",
+    "table": "SELECT, INSERT, UPDATE, DELETE",
+    "sequence": "USAGE, SELECT",
+    "database": "CONNECT, CREATE, TEMPORARY",
+    "function": "EXECUTE",
+}
+_DENIED = re.compile(r"permission denied for (?P<kind>\w+) (?P<name>.+)")
+_OWNED = re.compile(r"must be (?:owner of|able to SET ROLE|a superuser|superuser)")
 
 
 def translate(error: BaseException, url: DatabaseUrl) -> QadbError:
     """Return the QadbError for an exception of psycopg2 or of SQLAlchemy on top of it."""
-    if isinstance(error, QadbError):
-        return error
+    common = translate_common(error)
+    if common is not None:
+        return common
     driver_error = getattr(error, "orig", None) or error
-    if isinstance(driver_error, QadbError):
-        return driver_error
     text = url.redact(str(driver_error)).strip()
     code = getattr(driver_error, "pgcode", None)
     if code:
         return _by_state(code, driver_error, text, url)
-    return _by_text(text, url, is_lost=bool(getattr(error, "connection_invalidated", False)))
-
-
-def _by_text(text: str, url: DatabaseUrl, *, is_lost: bool) -> QadbError:
-    reason = _last_reason(text)
-    if any(words in text for words in _TRY_AGAIN):
-        return DatabaseUnreachable(
-            f"The server at {_where(url)} takes no connections now: {reason}.",
-            hint="Try again in a moment.",
-        )
-    if "does not exist" in text and "database" in text and "FATAL" in text:
-        return DatabaseAbsent(
-            f"There is no database {url.database!r} at {_where(url)}.",
-            hint="Create it with: qadb init",
-        )
-    if any(words in text for words in _REFUSED):
-        return AuthenticationFailed(
-            f"The server at {_where(url)} refused user {url.user!r}: {reason}.",
-            hint="Check the user and password in DATABASE_URL, or PGPASSFILE, and pg_hba.conf.",
-        )
-    if "permission denied for database" in text:
-        return InsufficientPrivilege(
-            f"User {url.user!r} may not connect to database {url.database!r}.",
-            hint=f'Ask its owner to run: GRANT CONNECT ON DATABASE "{url.database}" TO the role.',
-        )
-    if "FATAL:" in text:
-        return AuthenticationFailed(
-            f"The server at {_where(url)} refused the connection: {reason}.",
-            hint="The sentence comes from the server; its log may say more.",
-        )
-    if is_lost or "terminating connection" in text or "closed the connection" in text:
-        return ConnectionLost(
-            f"The connection to {_where(url)} broke: {reason}.",
-            hint="What was not committed is rolled back. Run the command again.",
-        )
-    return DatabaseUnreachable(
-        f"The server at {_where(url)} could not be reached: {reason}.",
-        hint="Check host and port in DATABASE_URL, and that the server runs.",
-    )
+    if isinstance(driver_error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+        is_lost: bool = getattr(error, "connection_invalidated", False)
+        return translate_refusal(text, url, is_lost=is_lost)
+    return DatabaseFailure(f"The database failed: {text or type(driver_error).__name__}")
 
 
 def _by_state(code: str, error: BaseException, text: str, url: DatabaseUrl) -> QadbError:
@@ -111,16 +75,25 @@ def _by_state(code: str, error: BaseException, text: str, url: DatabaseUrl) -> Q
 def _privilege(reason: str, error: BaseException, url: DatabaseUrl) -> QadbError:
     del error
     return InsufficientPrivilege(
-        f"User {url.user!r} lacks a right in {url.database!r}: {reason}.",
-        hint=_grant_hint(reason),
+        f"A right is missing for {role(url)} in {database(url)}: {reason}.",
+        hint=_grant_hint(reason, quoted(url.user or "…")),
     )
 
 
-def _grant_hint(reason: str) -> str:
-    if "permission denied for schema" in reason:
-        return "Ask the owner to run: GRANT USAGE, CREATE ON SCHEMA public TO the role."
-    if "create database" in reason:
-        return "Ask an administrator to create the database, or to run: ALTER ROLE … CREATEDB."
+def _grant_hint(reason: str, grantee: str) -> str:
+    """The statement that would help, where the server's words (in English) tell."""
+    if "permission denied to create database" in reason:
+        return f"Ask an administrator to create it, or to run: ALTER ROLE {grantee} CREATEDB"
+    if "create temporary tables" in reason:
+        name = reason.partition('"')[2].rstrip('"')
+        return f"Ask the owner to run: GRANT TEMPORARY ON DATABASE {quoted(name)} TO {grantee}"
+    denied = _DENIED.search(reason)
+    if denied and denied["kind"] in _RIGHTS:
+        kind, name = denied["kind"], quoted(denied["name"].strip('"'))
+        rights = _RIGHTS[kind]
+        return f"Ask the owner to run: GRANT {rights} ON {kind.upper()} {name} TO {grantee}"
+    if _OWNED.search(reason):
+        return f"Use the owner's role, or ask for its membership: GRANT … TO {grantee}"
     return "Ask the owner of the database for the right, or use the owner's role."
 
 
@@ -137,7 +110,7 @@ def _conflict(reason: str, error: BaseException, url: DatabaseUrl) -> QadbError:
 def _full(reason: str, error: BaseException, url: DatabaseUrl) -> QadbError:
     del error
     return StorageFull(
-        f"The server at {_where(url)} has no room left: {reason}.",
+        f"The server at {where(url)} has no room left: {reason}.",
         hint="Free some space there and try again.",
     )
 
@@ -152,56 +125,44 @@ def _locked(reason: str, error: BaseException, url: DatabaseUrl) -> QadbError:
 
 def _conflicting(reason: str, error: BaseException, url: DatabaseUrl) -> QadbError:
     del error, url
-    return TransactionConflict(f"Two transactions got in each other's way: {reason}.")
+    return TransactionConflict(
+        f"Two transactions got in each other's way: {reason}.",
+        hint="Nothing of this one was written. Run the command again.",
+    )
 
 
 def _read_only(reason: str, error: BaseException, url: DatabaseUrl) -> QadbError:
     del error
     return InsufficientPrivilege(
-        f"{url.database!r} at {_where(url)} takes no writes: {reason}.",
+        f"The {database(url)} at {where(url)} takes no writes: {reason}.",
         hint="This may be a standby or a read-only role: connect to the primary.",
     )
 
 
 def _lost(reason: str, error: BaseException, url: DatabaseUrl) -> QadbError:
     del error
-    return ConnectionLost(
-        f"The connection to {_where(url)} broke: {reason}.",
-        hint="What was not committed is rolled back. Run the command again.",
-    )
+    return lost(reason, url)
 
 
 def _refused(reason: str, error: BaseException, url: DatabaseUrl) -> QadbError:
     del error
-    return AuthenticationFailed(f"The server refused user {url.user!r}: {reason}.")
+    return AuthenticationFailed(
+        f"The server at {where(url)} refused {role(url)}: {reason}.",
+        hint="Check the user and password in DATABASE_URL, or PGPASSFILE, and pg_hba.conf.",
+    )
 
 
 # SQLSTATE classes and codes, https://www.postgresql.org/docs/current/errcodes-appendix.html
-_BY_STATE: tuple[tuple[str, Callable[[str, BaseException, DatabaseUrl], QadbError]], ...] = (
+_BY_STATE: tuple[tuple[str, _Make], ...] = (
     ("42501", _privilege),
     ("23", _conflict),
     ("53100", _full),
     ("55P03", _locked),
     ("40", _conflicting),
     ("25006", _read_only),
+    ("25P03", _lost),  # idle in a transaction for longer than the server allows
+    ("25P04", _lost),  # a transaction longer than the server allows
     ("57P", _lost),
     ("08", _lost),
     ("28", _refused),
 )
-
-
-def _where(url: DatabaseUrl) -> str:
-    hosts = ", ".join(
-        f"{host or 'the local socket'}{f':{port}' if port else ''}" for host, port in url.hosts
-    )
-    return hosts or url.query.get("host", "the local socket")
-
-
-def _last_reason(text: str) -> str:
-    """Several addresses fail one after the other: the last line says it as well as any."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    line = next((line for line in lines if "FATAL:" in line), lines[0] if lines else "no reason")
-    for mark in ("FATAL:", "failed:"):
-        if mark in line:
-            line = line.rsplit(mark, 1)[1].strip()
-    return line.rstrip(".")

@@ -8,6 +8,7 @@ snapshot that stalls another session's ``CREATE INDEX CONCURRENTLY``.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -29,7 +30,14 @@ if TYPE_CHECKING:
     from qadb.schema import Schema
     from qadb.settings import DatabaseUrl
 
+logger = logging.getLogger(__name__)
+
 POLL_SECONDS = 0.2
+FIRST_WITH_TRANSACTION_TIMEOUT = (17,)
+
+# Idle for as long as the operation lasts, and meant to be.
+STAY_SQL = "SELECT set_config('idle_in_transaction_session_timeout', '0', true)"
+STAY_LONG_SQL = ", set_config('transaction_timeout', '0', true)"
 
 # A key of 64 bits shows in pg_locks as two halves of 32.
 HOLDER_SQL = text("""
@@ -59,12 +67,24 @@ def exclusive(
     """
     engine = open_engine(url, options, read_only=False, pooled=False)
     with contextlib.ExitStack() as stack:
+        stack.callback(engine.dispose)
         try:
-            connection = stack.enter_context(engine.connect())
+            connection = engine.connect()
+            stack.callback(_release, connection)
             _acquire(connection, schema, wait_seconds, on_wait)
         except DBAPIError as error:
             raise translate(error, url) from error
         yield
+
+
+def _release(connection: Connection) -> None:
+    """End the lock's transaction; where that is gone already, what was done stays done."""
+    try:
+        connection.rollback()
+    except DBAPIError:
+        logger.warning("The connection that held the operations' lock broke before the end.")
+    finally:
+        connection.close()
 
 
 def _acquire(
@@ -73,11 +93,12 @@ def _acquire(
     wait_seconds: float,
     on_wait: Callable[[LockHolder], None],
 ) -> None:
+    version = connection.dialect.server_version_info or ()
+    stay = STAY_SQL + (STAY_LONG_SQL if version >= FIRST_WITH_TRANSACTION_TIMEOUT else "")
     key = _lock_key(connection, schema)
     started = time.monotonic()
     while True:
-        # Idle for as long as the operation lasts, and meant to be.
-        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        connection.exec_driver_sql(stay)
         if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}):
             return
         description = connection.scalar(HOLDER_SQL, {"key": key}) or "an unnamed session"
@@ -89,7 +110,7 @@ def _acquire(
                 hint="Wait for it to finish, or allow more time with --wait-lock.",
             )
         on_wait(holder)
-        time.sleep(POLL_SECONDS)
+        time.sleep(min(POLL_SECONDS, wait_seconds - holder.waited_seconds))
 
 
 def _lock_key(connection: Connection, schema: Schema) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from qadb.backends.base import TableSize
+from qadb.errors import DatabaseFailure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,9 @@ def table_sizes(
     }
     sizes = []
     for name in tables:
-        row = found[name]
+        row = found.get(name)
+        if row is None:
+            raise DatabaseFailure(f"There is no table '{name}' to measure.")
         counts = exact or row.estimate < 0 or row.heap_bytes < EXACT_BELOW_BYTES
         rows = _count(connection, name) if counts else int(row.estimate)
         sizes.append(TableSize(name, rows, counts, int(row.size_bytes)))

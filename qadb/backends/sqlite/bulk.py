@@ -1,10 +1,12 @@
-"""Many rows into SQLite: one prepared statement over a stream of tuples."""
+"""Many rows into SQLite: one prepared statement over a stream of rows."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from qadb.backends.binding import row_binder
+from qadb.backends.binding import BoundRows
+from qadb.backends.failures import REFUSALS, refused_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +21,7 @@ def insert(
     rows: Iterable[Sequence[object]],
 ) -> int:
     """Insert rows, given as values in the order of ``columns``; returns how many."""
-    return _execute(connection, "INSERT INTO", table, columns, rows)
+    return _execute(connection, table, columns, rows)
 
 
 def insert_missing(
@@ -32,12 +34,11 @@ def insert_missing(
 
     ``ON CONFLICT DO NOTHING`` and not ``OR IGNORE``: that would swallow broken CHECKs as well.
     """
-    _execute(connection, "INSERT INTO", table, columns, rows, " ON CONFLICT DO NOTHING")
+    _execute(connection, table, columns, rows, " ON CONFLICT DO NOTHING")
 
 
 def _execute(
     connection: Connection,
-    verb: str,
     table: Table,
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
@@ -46,11 +47,13 @@ def _execute(
     quote = connection.dialect.identifier_preparer.quote
     names = ", ".join(quote(name) for name in columns)
     marks = ", ".join("?" * len(columns))
-    sql = f"{verb} {quote(table.name)} ({names}) VALUES ({marks}){ending}"
-    bind = row_binder(connection.dialect, table, columns)
-    cursor = connection.connection.cursor()
-    try:
-        cursor.executemany(sql, map(bind, rows))
+    sql = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({marks}){ending}"
+    bound = BoundRows(connection.dialect, table, columns, rows)
+    with closing(connection.connection.cursor()) as cursor:
+        try:
+            cursor.executemany(sql, bound)  # type: ignore[arg-type]  # any iterable will do
+        except REFUSALS as error:
+            if error is bound.caller_error:
+                raise
+            raise refused_value(error) from error
         return max(cursor.rowcount, 0)
-    finally:
-        cursor.close()

@@ -1,7 +1,6 @@
 """Connections to SQLite files: opening, creating, recognising.
 
-The file itself is never opened by hand: closing such a handle would drop the POSIX locks of every
-SQLite connection in this process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+What the file system is asked for is in ``files``; the file itself is opened by SQLite alone.
 """
 
 from __future__ import annotations
@@ -10,14 +9,23 @@ import contextlib
 import getpass
 import os
 import sqlite3
+import time
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
+from qadb.backends.failures import translate_refused_values
 from qadb.backends.sqlite.errors import translate
-from qadb.errors import InsufficientPrivilege, QadbError
+from qadb.backends.sqlite.files import (
+    can_be_read_alone,
+    has_content,
+    has_empty_log,
+    is_there,
+    make_folder,
+    resolve_file,
+)
+from qadb.errors import DatabaseAbsent, InsufficientPrivilege, QadbError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
     from qadb.settings import DatabaseUrl
 
 BUSY_TIMEOUT_SECONDS = 30.0
+PREPARE_POLL_SECONDS = 0.02
 
 TABLES_SQL = """
 SELECT name FROM sqlite_master
@@ -62,6 +71,7 @@ def open_engine(
     else:
         engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
     engine.echo = options.echo
+    translate_refused_values(engine)
     # BEGIN by our own hand: Python's sqlite3 begins too late for DDL and for a read before a write.
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
@@ -70,7 +80,7 @@ def open_engine(
 
 def database_exists(url: DatabaseUrl) -> bool:
     """Tell whether the file is there; a memory database always is."""
-    return url.is_memory or _file(url).exists()
+    return url.is_memory or is_there(resolve_file(url))
 
 
 def create_database(url: DatabaseUrl) -> bool:
@@ -78,25 +88,29 @@ def create_database(url: DatabaseUrl) -> bool:
 
     Raises:
         InsufficientPrivilege: the folder can't be made or written.
+        NotADatabase: a folder has the file's name.
     """
     if url.is_memory:
         return False
-    path = _file(url)
-    was_there = path.exists()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InsufficientPrivilege(
-            f"The folder {path.parent} can't be made: {error.strerror}.",
-            hint="Make it by hand or name another place in DATABASE_URL.",
-        ) from error
-    if was_there and path.stat().st_size > 0:
+    path = resolve_file(url)
+    was_there = is_there(path)
+    if was_there and (path.is_dir() or has_content(path)):
         return False
+    make_folder(path.parent)
     try:
-        _prepare_file(path)
+        return _prepare_file(path) and not was_there
     except sqlite3.Error as error:
-        raise translate(error, url) from error
-    return not was_there
+        raise _cannot_create(path, error, url) from error
+
+
+def _cannot_create(path: Path, error: sqlite3.Error, url: DatabaseUrl) -> QadbError:
+    translated = translate(error, url)
+    if not isinstance(translated, DatabaseAbsent):
+        return translated
+    return InsufficientPrivilege(
+        f"{path} can't be created by this user.",
+        hint="Check the owner and mode of its folder, or name another place in DATABASE_URL.",
+    )
 
 
 def list_tables(connection: Connection) -> frozenset[str]:
@@ -137,44 +151,45 @@ def tidy(url: DatabaseUrl) -> None:
     """
     if url.is_memory:
         return
-    path = _file(url)
-    wal = path.with_name(path.name + "-wal")
-    if not wal.exists() or wal.stat().st_size > 0 or not os.access(path, os.W_OK):
-        return
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(_open(path, "rw")) as connection:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    with contextlib.suppress(sqlite3.Error, OSError, QadbError):
+        path = resolve_file(url)
+        if not has_empty_log(path) or not os.access(path, os.W_OK):
+            return
+        with contextlib.closing(_open(path, "rw", timeout_seconds=0.0)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
-def _file(url: DatabaseUrl) -> Path:
-    if url.path is None:
-        raise QadbError("This SQLite URL names no file.")
-    return url.path
-
-
-def _open(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"file:{quote(str(path))}?{mode if '=' in mode else f'mode={mode}'}"
+def _open(path: Path, mode: str, *, timeout_seconds: float | None = None) -> sqlite3.Connection:
     return sqlite3.connect(
-        uri,
+        f"{path.as_uri()}?mode={mode}",
         uri=True,
-        timeout=BUSY_TIMEOUT_SECONDS,
+        timeout=BUSY_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds,
         isolation_level=None,
         check_same_thread=False,
     )
 
 
 def _connect_file(url: DatabaseUrl, *, read_only: bool) -> sqlite3.Connection:
-    path = _file(url)
+    path = resolve_file(url)
     if not read_only:
         return _configured(_open(path, "rw"))
     try:
         return _configured(_open(path, "ro"))
-    except sqlite3.OperationalError:
-        # In a folder we can't write, WAL has no place for its sidecars; with no log there is
-        # nothing that reading the file alone could miss.
-        wal = path.with_name(path.name + "-wal")
-        if path.is_file() and not wal.exists() and not os.access(path.parent, os.W_OK):
-            return _configured(_open(path, "mode=ro&immutable=1"))
-        raise
+    except sqlite3.OperationalError as error:
+        # In a folder that we can't write, WAL has no place for its sidecars.
+        is_about_files = error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY"))
+        if is_about_files and can_be_read_alone(path):
+            return _configured(_open(path, "ro&immutable=1"))
+        if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK" or not os.access(path, os.W_OK):
+            raise
+    _roll_back(path)
+    return _configured(_open(path, "ro"))
+
+
+def _roll_back(path: Path) -> None:
+    """Let SQLite undo what a killed process left half-written; reading alone may not."""
+    with contextlib.closing(_open(path, "rw")) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 def _connect_memory() -> sqlite3.Connection:
@@ -192,7 +207,24 @@ def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
-def _prepare_file(path: Path) -> None:
-    with contextlib.closing(_open(path, "rwc")) as connection:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only before the first table
-        connection.execute("PRAGMA journal_mode = WAL")
+def _prepare_file(path: Path) -> bool:
+    """Set the modes that lie in the file; False when another process was faster.
+
+    Two that switch to WAL at once get in each other's way, whatever the busy timeout.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            with contextlib.closing(_open(path, "rwc", timeout_seconds=0.0)) as connection:
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table
+                connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY"):
+                raise
+            if has_content(path):
+                return False
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(PREPARE_POLL_SECONDS)
+        else:
+            return True

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sqlite3
 from typing import TYPE_CHECKING
 
+from qadb.backends.failures import translate_common
 from qadb.errors import (
     ConflictError,
     DatabaseAbsent,
@@ -21,10 +23,17 @@ if TYPE_CHECKING:
     from qadb.settings import DatabaseUrl
 
 
+# EEXIST, ENOTDIR: a file stands where a folder should be.
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)
+
+driver_errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+
+
 def translate(error: BaseException, url: DatabaseUrl) -> QadbError:
     """Return the QadbError for an exception of SQLite or of SQLAlchemy on top of it."""
-    if isinstance(error, QadbError):
-        return error
+    common = translate_common(error)
+    if common is not None:
+        return common
     driver_error = getattr(error, "orig", None) or error
     if isinstance(driver_error, sqlite3.IntegrityError):
         return _conflict(driver_error)
@@ -36,7 +45,7 @@ def translate(error: BaseException, url: DatabaseUrl) -> QadbError:
 def _by_code(error: sqlite3.Error, url: DatabaseUrl) -> QadbError:
     where = str(url.path) if url.path else "the in-memory database"
     name = getattr(error, "sqlite_errorname", None) or ""
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
         return LockNotAvailable(
             f"{where} is locked by another process.", hint="Try again when it has finished."
         )
@@ -64,14 +73,32 @@ def _by_code(error: sqlite3.Error, url: DatabaseUrl) -> QadbError:
 
 def _cannot_open(url: DatabaseUrl) -> QadbError:
     path = url.path
-    if path is None or not path.exists():
+    try:
+        is_there, is_folder = path is not None and path.exists(), path is not None and path.is_dir()
+    except OSError as error:
+        return translate_os_error(error, f"{path} can't be reached")
+    if not is_there:
         return DatabaseAbsent(f"There is no database at {path}.", hint="Create it with: qadb init")
-    if path.is_dir():
+    if is_folder:
         return NotADatabase(f"{path} is a folder.", hint="Name a file in DATABASE_URL.")
     return InsufficientPrivilege(
         f"{path} can't be opened by this user.",
         hint="Check the owner and mode of the file and of its folder.",
     )
+
+
+def translate_os_error(error: OSError, what_failed: str) -> QadbError:
+    """Return the QadbError for what the system refuses; ``what_failed`` begins the sentence."""
+    message = f"{what_failed}: {error.strerror}."
+    if error.errno in _NOT_ALLOWED:
+        return InsufficientPrivilege(
+            message, hint="Check the owner and mode of the file and of its folder."
+        )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull(message, hint="Free some space and try again.")
+    if error.errno == errno.ENOENT:
+        return DatabaseAbsent(message, hint="Create it with: qadb init")
+    return DatabaseFailure(message, hint="Name another place in DATABASE_URL.")
 
 
 def _conflict(error: sqlite3.IntegrityError) -> ConflictError:

@@ -13,7 +13,9 @@ import time
 from typing import TYPE_CHECKING
 
 from qadb.backends.base import LockHolder
-from qadb.errors import InsufficientPrivilege, LockNotAvailable
+from qadb.backends.sqlite.errors import translate_os_error
+from qadb.backends.sqlite.files import resolve_file
+from qadb.errors import LockNotAvailable
 
 try:
     import fcntl
@@ -45,9 +47,10 @@ def exclusive(
     if url.path is None or fcntl is None:
         yield
         return
-    descriptor = _open_sidecar(url.path.with_name(url.path.name + ".lock"))
+    path = resolve_file(url)
+    descriptor = _open_sidecar(path.with_name(path.name + ".lock"))
     try:
-        _wait(descriptor, url.path, wait_seconds, on_wait)
+        _wait(descriptor, path, wait_seconds, on_wait)
         _sign(descriptor, options.application)
         yield
     finally:
@@ -55,13 +58,15 @@ def exclusive(
 
 
 def _open_sidecar(path: Path) -> int:
+    """Open for signing where we may; somebody else's sidecar can be locked all the same."""
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except PermissionError as error:
+        with contextlib.suppress(OSError):
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        raise translate_os_error(error, f"The lock file {path} can't be opened") from error
     except OSError as error:
-        raise InsufficientPrivilege(
-            f"The lock file {path} can't be opened: {error.strerror}.",
-            hint="The folder of the database must be writable for this user.",
-        ) from error
+        raise translate_os_error(error, f"The lock file {path} can't be opened") from error
 
 
 def _wait(
@@ -73,6 +78,8 @@ def _wait(
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = LockHolder(_read_signature(descriptor), time.monotonic() - started)
+        except OSError as error:  # a network's file system without locks
+            raise translate_os_error(error, f"{path} can't be locked") from error
         else:
             return
         if holder.waited_seconds >= wait_seconds:
@@ -81,12 +88,15 @@ def _wait(
                 hint="Wait for it to finish, or allow more time with --wait-lock.",
             )
         on_wait(holder)
-        time.sleep(POLL_SECONDS)
+        time.sleep(min(POLL_SECONDS, wait_seconds - holder.waited_seconds))
 
 
 def _sign(descriptor: int, application: str) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}, {application}".encode(), 0)
+    """Leave our name for whoever waits; a full disk or another's sidecar is no reason to stop."""
+    signature = f"pid {os.getpid()} on {socket.gethostname()}, {application}".encode()
+    with contextlib.suppress(OSError):
+        os.pwrite(descriptor, signature, 0)  # written before it is cut: never empty meanwhile
+        os.ftruncate(descriptor, len(signature))
 
 
 def _read_signature(descriptor: int) -> str:

@@ -24,8 +24,8 @@ _MOST_SHOWN = 5
 @contextmanager
 def connect(engine: Engine, *, lock_timeout_seconds: float) -> Iterator[Connection]:
     """Connect in one ``BEGIN IMMEDIATE`` transaction that ends with ``foreign_key_check``."""
-    del lock_timeout_seconds  # the busy timeout serves: there is only one writer
     with engine.connect() as connection:
+        _set_busy_timeout(connection, lock_timeout_seconds)
         _set_foreign_keys(connection, enabled=False)
         try:
             with connection.begin():
@@ -33,6 +33,13 @@ def connect(engine: Engine, *, lock_timeout_seconds: float) -> Iterator[Connecti
                 _check_foreign_keys(connection)
         finally:
             _set_foreign_keys(connection, enabled=True)
+
+
+def _set_busy_timeout(connection: Connection, seconds: float) -> None:
+    """Wait this long for another writer, and then let the caller say so and try again."""
+    driver = connection.connection.driver_connection
+    if driver is not None:
+        driver.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
 
 def _set_foreign_keys(connection: Connection, *, enabled: bool) -> None:
