@@ -10,7 +10,12 @@ from alembic.util import CommandError
 
 from qadb.database import Database, refuse_memory
 from qadb.errors import QadbError
-from qadb.revisions.environment import StepRecorder, configure_options, number_revision
+from qadb.revisions.autogenerate import compare_defaults, number_revision, render_plain_type
+from qadb.revisions.environment import (
+    SCRIPT_DIALECT_OPTIONS,
+    StepRecorder,
+    configure_options,
+)
 from qadb.revisions.state import read_state, require_managed
 from qadb.settings import load_settings
 
@@ -47,6 +52,7 @@ def run() -> None:
 def _run_offline(database: Database) -> None:
     context.configure(
         dialect_name=database.url.engine,
+        dialect_opts=SCRIPT_DIALECT_OPTIONS,
         literal_binds=True,
         **configure_options(database, _recorder(database)),  # type: ignore[arg-type]  # its options by name
     )
@@ -81,7 +87,9 @@ def _run_on(connection: Connection, database: Database) -> None:
     context.configure(
         connection=connection,
         target_metadata=database.schema.metadata,
+        compare_server_default=compare_defaults(connection),
         process_revision_directives=number_revision,
+        render_item=render_plain_type,
         **configure_options(database, _recorder(database)),  # type: ignore[arg-type]  # its options by name
     )
     with context.begin_transaction():

@@ -14,14 +14,14 @@ from qadb.revisions.history import record_step
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from alembic.operations.ops import MigrationScript
     from alembic.runtime.migration import MigrationContext, MigrationInfo
     from sqlalchemy import Connection
 
     from qadb.database import Database
     from qadb.schema import Schema
 
-REVISION_DIGITS = 3
+# A driver's own style of parameters would double every % of a script that no driver will read.
+SCRIPT_DIALECT_OPTIONS = {"paramstyle": "named"}
 
 
 def script_directory(schema: Schema) -> ScriptDirectory:
@@ -71,7 +71,6 @@ def configure_options(database: Database, recorder: StepRecorder) -> dict[str, o
         "transaction_per_migration": database.backend.migrations.transaction_per_migration,
         "on_version_apply": (recorder,),
         "compare_type": True,
-        "compare_server_default": True,
         "include_name": _include_name(database.schema),
         "render_as_batch": True,  # one history for both engines, and SQLite alters only so
     }
@@ -86,15 +85,3 @@ def _include_name(
         return kind != "table" or name not in schema.own_tables
 
     return include
-
-
-def number_revision(
-    context: MigrationContext, revision: object, directives: list[MigrationScript]
-) -> None:
-    """Give a new revision the next number: ``004`` after ``003``."""
-    del revision
-    script = context.script
-    if script is None or not directives:
-        return
-    numbers = [int(known.revision) for known in script.walk_revisions() if known.revision.isdigit()]
-    directives[0].rev_id = str(max(numbers, default=0) + 1).zfill(REVISION_DIGITS)

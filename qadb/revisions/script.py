@@ -14,13 +14,19 @@ from alembic.runtime.migration import MigrationContext
 
 from qadb.errors import MigrationFailed, QadbError
 from qadb.revisions.catalogue import BASE
-from qadb.revisions.environment import StepRecorder, configure_options, script_directory
+from qadb.revisions.environment import (
+    SCRIPT_DIALECT_OPTIONS,
+    StepRecorder,
+    configure_options,
+    script_directory,
+)
 from qadb.revisions.runner import first_line
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep
 
     from qadb.database import Database
+    from qadb.schema import Schema
 
 
 def render_sql(database: Database, current: str | None, target: str | None) -> str:
@@ -40,7 +46,7 @@ def render_sql(database: Database, current: str | None, target: str | None) -> s
             f"The revisions can't be written as a script: {reason}",
             hint="Run them with: qadb migrate",
         ) from error
-    return buffer.getvalue()
+    return _keep_version_table(buffer.getvalue(), database.schema)
 
 
 def _render(
@@ -55,6 +61,7 @@ def _render(
     options = configure_options(database, StepRecorder(database, lambda *_: None))
     context = MigrationContext.configure(
         dialect_name=database.url.engine,
+        dialect_opts=SCRIPT_DIALECT_OPTIONS,
         opts={
             **options,
             "fn": steps,
@@ -67,3 +74,9 @@ def _render(
     )
     with context.begin_transaction(), Operations.context(context):
         context.run_migrations()
+
+
+def _keep_version_table(script: str, schema: Schema) -> str:
+    """A database that was taken back to its beginning has the table, and Alembic can't know."""
+    created = f"CREATE TABLE {schema.version_table} ("
+    return script.replace(created, created.replace("TABLE", "TABLE IF NOT EXISTS"), 1)

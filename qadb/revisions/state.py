@@ -87,8 +87,8 @@ def require_managed(database: Database, state: DatabaseState) -> None:
     if state.state == "unmanaged":
         raise UnmanagedDatabase(
             f"{shown} holds tables that qadb did not make.",
-            hint="Name another database in QADB_DATABASE_URL. If the tables are qadb's own, "
-            "made without migrations, take them over with: qadb init --adopt",
+            hint="Name another database in QADB_DATABASE_URL. Taking over tables that were "
+            "made without migrations (qadb init --adopt) comes with a later version.",
         )
     if state.state == "ahead":
         raise RevisionMismatch(

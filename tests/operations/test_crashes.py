@@ -1,0 +1,164 @@
+"""Killed at any moment, a database stands at a defined state and the next run completes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from qadb.backends.catalog import diff
+from qadb.operations.init import init_database
+from qadb.operations.migrate import migrate
+from qadb.operations.rollback import plan_rollback, rollback
+from qadb.operations.status import read_status
+from qadb.revisions.state import read_state
+from tests.support.databases import live_catalog, open_database
+from tests.support.migrated import copy_of
+from tests.support.program import CHECKOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from qadb.backends.catalog import Catalog
+    from tests.support.postgres_server import PostgresServer
+
+KILLS_OF_INIT = 12
+KILLS_OF_MIGRATION = 8
+
+
+class Worker:
+    """The child that forks for each operation."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tests.operations.crash_child"]
+        self._process = subprocess.Popen(
+            command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def run(self, operation: str, url: str, *, kill_after_seconds: float | None = None) -> int:
+        """Return the exit code, negative for a signal."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{operation} {url}\n")
+        self._process.stdin.flush()
+        process_id = int(self._process.stdout.readline())
+        if kill_after_seconds is not None:
+            time.sleep(kill_after_seconds)
+            os.kill(process_id, signal.SIGKILL)
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with Worker() as worker:
+        yield worker
+
+
+@contextmanager
+def empty_place(server: PostgresServer | None, folder: Path, name: str) -> Iterator[str]:
+    if server is None:
+        yield f"sqlite:///{folder / name / 'qa.sqlite3'}"
+        return
+    url = server.create_database()
+    try:
+        yield url
+    finally:
+        server.drop_database(url)
+
+
+def moments(duration_seconds: float, kills: int) -> list[float]:
+    """Moments to kill at, spread over the work and each a bit to the side."""
+    step = duration_seconds / kills
+    return [step * (index + random.random()) for index in range(kills)]
+
+
+def timed(worker: Worker, operation: str, url: str) -> float:
+    started = time.monotonic()
+    assert worker.run(operation, url) == 0
+    return time.monotonic() - started
+
+
+def complete_catalog(url: str) -> Catalog:
+    with open_database(url) as database:
+        assert read_state(database).state == "current"
+        return live_catalog(database)
+
+
+def test_init_killed_at_any_moment_is_completed_by_the_next(
+    worker: Worker, database_server: PostgresServer | None, tmp_path: Path
+) -> None:
+    with empty_place(database_server, tmp_path, "whole") as url:
+        duration_seconds = timed(worker, "init", url)
+        expected = complete_catalog(url)
+    outcomes = set()
+    for number, moment in enumerate(moments(duration_seconds, KILLS_OF_INIT)):
+        with empty_place(database_server, tmp_path, str(number)) as url:
+            outcomes.add(worker.run("init", url, kill_after_seconds=moment))
+            with open_database(url) as database:
+                state = read_status(database).database.state
+                assert state in ("absent", "empty", "behind", "current")
+                init_database(database)
+            assert diff(expected, complete_catalog(url)) == ()
+    assert -signal.SIGKILL in outcomes
+
+
+def test_file_of_a_creation_that_was_killed_half_way_is_empty_and_completed(tmp_path: Path) -> None:
+    """Until it is in WAL mode a file has a rollback journal, which reading alone may not undo."""
+    kill_while_creating = (
+        "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "c.execute('PRAGMA auto_vacuum = INCREMENTAL'); c.execute('VACUUM');"
+        "c.execute('PRAGMA cache_size = 1'); c.execute('BEGIN');"
+        "c.execute('CREATE TABLE t (x)'); c.execute('DROP TABLE t');"
+        "[c.execute(f'CREATE TABLE t{i} (x)') for i in range(99)]; os.kill(os.getpid(), 9)"
+    )
+    file = tmp_path / "qa.sqlite3"
+    subprocess.run([sys.executable, "-c", kill_while_creating, str(file)], check=False)
+    assert (tmp_path / "qa.sqlite3-journal").stat().st_size > 0
+
+    with open_database(f"sqlite:///{file}") as database:
+        assert read_status(database).database.state == "empty"
+        init_database(database)
+        assert read_status(database).is_current
+
+
+@pytest.mark.parametrize("operation", ["migrate", "rollback"])
+def test_migration_killed_at_any_moment_stands_at_a_revision_and_is_completed(
+    worker: Worker,
+    database_server: PostgresServer | None,
+    migrated_template_url: str,
+    tmp_path: Path,
+    operation: str,
+) -> None:
+    with copy_of(migrated_template_url, database_server, tmp_path) as url:
+        expected = complete_catalog(url)
+        duration_seconds = timed(worker, "rollback", url)
+        if operation == "migrate":
+            duration_seconds = timed(worker, "migrate", url)
+        for moment in moments(duration_seconds, KILLS_OF_MIGRATION):
+            with open_database(url) as database:
+                migrate(database)
+                if operation == "migrate":
+                    rollback(database, plan_rollback(database, "base"))
+            worker.run(operation, url, kill_after_seconds=moment)
+            with open_database(url) as database:
+                found = read_status(database).database
+                assert found.state in ("behind", "current")
+                assert found.revision in (None, "001", "002", "003")
+                migrate(database)
+            assert diff(expected, complete_catalog(url)) == ()
