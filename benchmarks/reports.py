@@ -11,12 +11,16 @@ FAILING_EVERY = 50
 SKIPPED_EVERY = 40
 
 
-def write_cases(path: Path, count: int) -> None:
-    """Write a report of ``count`` cases, 2 % failed with a stack trace, some skipped."""
+def write_cases(path: Path, count: int, *, minute: int = 0) -> None:
+    """Write a report of ``count`` cases, 2 % failed with a stack trace, some skipped.
+
+    Reports of different minutes hold the same tests and are different runs.
+    """
+    start = f"2026-11-22T01:{minute:02}:17.979203+00:00"
     trace = "\n".join(f"    File tests/test_{i}.py, line {i}, in call" for i in range(20))
     with path.open("w", encoding="utf-8") as file:
         file.write('<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="pytest tests">\n')
-        file.write('<testsuite name="pytest" timestamp="2026-11-22T01:38:17.979203+00:00">\n')
+        file.write(f'<testsuite name="pytest" timestamp="{start}">\n')
         for number in range(count):
             file.write(
                 f'<testcase classname="tests.test_module_{number // 100}.TestGroup" '

@@ -25,84 +25,115 @@ class BuildFacts:
     trigger: str | None = None
 
 
-# service: (variable that proves it, branch, commit, build URL, trigger); the first that is set
-# counts. Source: each service's page of predefined variables.
-_SERVICES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...], str]] = {
-    "gitlab": (
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """Which variables a service states things in; of several the first that is set counts.
+
+    Attributes:
+        proof: the variable that tells the service.
+        url: parts of the build's URL that are joined; where one is missing there is no URL.
+    """
+
+    name: str
+    proof: str
+    branch: tuple[str, ...]
+    commit: tuple[str, ...]
+    url: tuple[str, ...] = ()
+    trigger: str = ""
+
+
+# Source: each service's page of predefined variables. In a URL, words in capitals are variables.
+_SERVICES = (
+    _Service(
+        "github",
+        "GITHUB_ACTIONS",
+        ("GITHUB_HEAD_REF", "GITHUB_REF_NAME"),
+        ("GITHUB_SHA",),
+        ("GITHUB_SERVER_URL", "/", "GITHUB_REPOSITORY", "/actions/runs/", "GITHUB_RUN_ID"),
+        "GITHUB_EVENT_NAME",
+    ),
+    _Service(
+        "azure",
+        "TF_BUILD",
+        ("SYSTEM_PULLREQUEST_SOURCEBRANCH", "BUILD_SOURCEBRANCH", "BUILD_SOURCEBRANCHNAME"),
+        ("BUILD_SOURCEVERSION",),
+        ("SYSTEM_COLLECTIONURI", "SYSTEM_TEAMPROJECT", "/_build/results?buildId=", "BUILD_BUILDID"),
+        "BUILD_REASON",
+    ),
+    _Service(
+        "gitlab",
         "GITLAB_CI",
         ("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_COMMIT_BRANCH", "CI_COMMIT_REF_NAME"),
         ("CI_COMMIT_SHA",),
-        ("CI_JOB_URL", "CI_PIPELINE_URL"),
+        ("CI_JOB_URL",),
         "CI_PIPELINE_SOURCE",
     ),
-    "jenkins": (
+    _Service(
+        "jenkins",
         "JENKINS_URL",
         ("CHANGE_BRANCH", "BRANCH_NAME", "GIT_BRANCH"),
         ("GIT_COMMIT",),
         ("BUILD_URL",),
         "BUILD_CAUSE",
     ),
-    "circleci": ("CIRCLECI", ("CIRCLE_BRANCH",), ("CIRCLE_SHA1",), ("CIRCLE_BUILD_URL",), ""),
-    "travis": (
+    _Service("circleci", "CIRCLECI", ("CIRCLE_BRANCH",), ("CIRCLE_SHA1",), ("CIRCLE_BUILD_URL",)),
+    _Service(
+        "travis",
         "TRAVIS",
         ("TRAVIS_PULL_REQUEST_BRANCH", "TRAVIS_BRANCH"),
-        ("TRAVIS_COMMIT",),
+        ("TRAVIS_PULL_REQUEST_SHA", "TRAVIS_COMMIT"),
         ("TRAVIS_JOB_WEB_URL",),
         "TRAVIS_EVENT_TYPE",
     ),
-    "buildkite": (
+    _Service(
+        "buildkite",
         "BUILDKITE",
         ("BUILDKITE_BRANCH",),
         ("BUILDKITE_COMMIT",),
         ("BUILDKITE_BUILD_URL",),
         "BUILDKITE_SOURCE",
     ),
-    "bitbucket": ("BITBUCKET_BUILD_NUMBER", ("BITBUCKET_BRANCH",), ("BITBUCKET_COMMIT",), (), ""),
-}
+    _Service(
+        "bitbucket",
+        "BITBUCKET_BUILD_NUMBER",
+        ("BITBUCKET_BRANCH", "BITBUCKET_TAG"),
+        ("BITBUCKET_COMMIT",),
+        (
+            "https://bitbucket.org/",
+            "BITBUCKET_REPO_FULL_NAME",
+            "/pipelines/results/",
+            "BITBUCKET_BUILD_NUMBER",
+        ),
+    ),
+)
+_REF_PREFIXES = ("refs/heads/", "refs/tags/", "origin/")
 
 
 def read_build_facts(environ: Mapping[str, str]) -> BuildFacts:
     """Recognise the CI service and read what it states."""
-    if environ.get("GITHUB_ACTIONS"):
-        return _github(environ)
-    if environ.get("TF_BUILD"):
-        return _azure(environ)
-    for service, (proof, branch, commit, url, trigger) in _SERVICES.items():
-        if environ.get(proof):
+    for service in _SERVICES:
+        if environ.get(service.proof):
             return BuildFacts(
-                service=service,
-                branch=_first(environ, branch),
-                commit_sha=_first(environ, commit),
-                build_url=_first(environ, url),
-                trigger=environ.get(trigger) or None,
+                service=service.name,
+                branch=_branch(environ, service.branch),
+                commit_sha=_first(environ, service.commit),
+                build_url=_joined(environ, service.url),
+                trigger=environ.get(service.trigger) or None,
             )
     return BuildFacts()
 
 
-def _github(environ: Mapping[str, str]) -> BuildFacts:
-    server, repository = environ.get("GITHUB_SERVER_URL"), environ.get("GITHUB_REPOSITORY")
-    run_id = environ.get("GITHUB_RUN_ID")
-    known = server and repository and run_id
-    return BuildFacts(
-        service="github",
-        branch=_first(environ, ("GITHUB_HEAD_REF", "GITHUB_REF_NAME")),
-        commit_sha=_first(environ, ("GITHUB_SHA",)),
-        build_url=f"{server}/{repository}/actions/runs/{run_id}" if known else None,
-        trigger=environ.get("GITHUB_EVENT_NAME") or None,
-    )
+def _branch(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    """A branch's plain name: some services state the ref, or the remote's name before it."""
+    branch = _first(environ, names)
+    for prefix in _REF_PREFIXES:
+        branch = branch and branch.removeprefix(prefix)
+    return branch or None
 
 
-def _azure(environ: Mapping[str, str]) -> BuildFacts:
-    server, project = environ.get("SYSTEM_COLLECTIONURI"), environ.get("SYSTEM_TEAMPROJECT")
-    build_id = environ.get("BUILD_BUILDID")
-    known = server and project and build_id
-    return BuildFacts(
-        service="azure",
-        branch=_first(environ, ("SYSTEM_PULLREQUEST_SOURCEBRANCH", "BUILD_SOURCEBRANCHNAME")),
-        commit_sha=_first(environ, ("BUILD_SOURCEVERSION",)),
-        build_url=f"{server}{project}/_build/results?buildId={build_id}" if known else None,
-        trigger=environ.get("BUILD_REASON") or None,
-    )
+def _joined(environ: Mapping[str, str], parts: tuple[str, ...]) -> str | None:
+    texts = [environ.get(part, "") if part.isupper() else part for part in parts]
+    return "".join(texts) if parts and all(texts) else None
 
 
 def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:

@@ -1,56 +1,47 @@
-"""Load test reports: one file, one transaction."""
+"""Load test reports: options in, what became of each file out.
+
+Owns the order of files and what one file's failure means for the others. The loading of one is
+`qadb.operations.ingest_file`'s.
+"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import PurePath
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from qadb.errors import (
     ConfigurationError,
     ConflictError,
     DatabaseFailure,
+    QadbError,
     ReportError,
     TransactionConflict,
     UnknownFormat,
 )
 from qadb.operations.ci_environment import BuildFacts
-from qadb.operations.report_sources import (
-    OpenReport,
-    ReportSource,
-    open_report,
-)
-from qadb.progress import ProgressEvent, no_progress
-from qadb.reports.registry import detect_format, find_format, format_names
-from qadb.repositories.ingest_runs import ClaimedRun, IngestRuns, RunLabels, Totals
-from qadb.repositories.result_loader import ResultLoader
+from qadb.operations.ingest_file import FileLoader, Loaded
+from qadb.operations.ingest_labels import LONGEST_LABELS, RunLabelling
+from qadb.progress import no_progress
+from qadb.reports.registry import format_names
+from qadb.repositories.ingest_runs import Totals
 from qadb.repositories.tenants import require_tenant
 from qadb.revisions.state import require_current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy import Connection
-
     from qadb.database import Database
+    from qadb.operations.report_sources import ReportSource
     from qadb.progress import Progress
-    from qadb.reports.records import ReportSummary
-    from qadb.reports.registry import ReportReader
 
 FileStatus = Literal["ingested", "duplicate", "replaced", "rejected"]
 
 DEFAULT_TENANT = "default"
 DEFAULT_APPLICATION = "default"
-CONFLICT_ATTEMPTS = 5
-MAX_LABEL_CHARS = {
-    "--application": 100,
-    "--environment": 255,
-    "--run-key": 255,
-    "--branch": 255,
-    "--commit": 64,
-}
+
+# What is wrong with one file, or with the database because of it; anything else ends the ingest.
+_FAULTS_OF_A_FILE = (ReportError, TransactionConflict, ConflictError, DatabaseFailure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +74,7 @@ class IngestedFile:
         totals: final verdicts in the file.
         rows: result rows written, earlier attempts included; 0 for a duplicate.
         error: why it was rejected.
+        hint: what to do about that, if there is anything to say.
     """
 
     file: str
@@ -94,6 +86,7 @@ class IngestedFile:
     rows: int
     warnings: tuple[str, ...]
     error: str | None
+    hint: str | None
     elapsed_seconds: float
 
 
@@ -110,8 +103,8 @@ class IngestResult:
 
     @property
     def is_complete(self) -> bool:
-        """No file was rejected."""
-        return all(file.status != "rejected" for file in self.files)
+        """There was a report, and none was rejected."""
+        return bool(self.files) and all(file.status != "rejected" for file in self.files)
 
 
 def ingest(
@@ -132,13 +125,12 @@ def ingest(
     with database.connect(read_only=True) as connection:
         require_current(database, connection)
         require_tenant(connection, options.tenant)
-    job = _Job(database, options, progress)
+    loader = _file_loader(database, options, progress)
     files: list[IngestedFile] = []
     passed_over: list[str] = []
     for source in sources:
-        try:
-            file = job.load(source)
-        except _NoReport:
+        file = _ingest_file(loader, source)
+        if file is None:
             passed_over.append(source.name)
             continue
         files.append(file)
@@ -155,10 +147,9 @@ def _check_options(options: IngestOptions) -> None:
         "--commit": options.commit_sha,
     }
     for option, value in given.items():
-        if value is not None and not 0 < len(value) <= MAX_LABEL_CHARS[option]:
-            raise ConfigurationError(
-                f"{option} takes 1 to {MAX_LABEL_CHARS[option]} characters, not {len(value)}."
-            )
+        limit = LONGEST_LABELS[option]
+        if value is not None and not 0 < len(value) <= limit:
+            raise ConfigurationError(f"{option} takes 1 to {limit} characters, not {len(value)}.")
     name = options.format
     if name is not None and name.strip().lower() not in format_names():
         raise ConfigurationError(
@@ -167,197 +158,60 @@ def _check_options(options: IngestOptions) -> None:
         )
 
 
-def _open_reader(name: str | None, source: ReportSource, report: OpenReport) -> ReportReader:
-    if name is not None:
-        return find_format(name, file=source.name).open_reader(source.name)
-    return detect_format(report.head, file=source.name).open_reader(source.name)
-
-
-class _NoReport(Exception):
-    """A file found in a folder is no report of any known format."""
-
-
-class _Job:
-    def __init__(self, database: Database, options: IngestOptions, progress: Progress) -> None:
-        self._database = database
-        self._options = options
-        self._progress = progress
-        self._emptied: set[int] = set()
-
-    def load(self, source: ReportSource) -> IngestedFile:
-        started = time.monotonic()
-        for attempt in range(CONFLICT_ATTEMPTS):
-            try:
-                return self._load_once(source, started)
-            except ReportError as error:
-                if isinstance(error, UnknownFormat) and not source.was_named:
-                    raise _NoReport from error
-                return _rejected(source, error.message, started)
-            except TransactionConflict as error:
-                if attempt == CONFLICT_ATTEMPTS - 1:
-                    return _rejected(source, error.message, started)
-            except (ConflictError, DatabaseFailure) as error:
-                return _rejected(source, f"{source.name}: {error.message}", started)
-        raise AssertionError("the last attempt returns")
-
-    def _load_once(self, source: ReportSource, started: float) -> IngestedFile:
-        def on_read(done: int, total: int) -> None:
-            self._progress(ProgressEvent(PurePath(source.name).name, done, total, "bytes"))
-
-        with (
-            open_report(source, on_read) as report,
-            self._database.connect() as connection,
-        ):
-            runs = IngestRuns(connection, self._database.backend.bulk)
-            known = self._find_known(runs, report)
-            if known is not None:
-                return _duplicate(source, known, started)
-            labels = _label(self._options, report)
-            run = runs.claim(labels)
-            replaces = self._options.replace and run.has_files and run.id not in self._emptied
-            if replaces:
-                runs.empty(run.id)
-                run = replace(run, has_files=False)
-            elif runs.holds_file(run.id, report.sha256):
-                return _duplicate(source, (run.id, labels.run_key), started)
-            loaded = self._load_into(connection, runs, run, source, report)
-        self._emptied.add(run.id)
-        return IngestedFile(
-            file=source.name,
-            format=loaded.summary.format,
-            status="replaced" if replaces else "ingested",
-            run_id=run.id,
-            run_key=labels.run_key,
-            totals=loaded.totals,
-            rows=loaded.rows,
-            warnings=loaded.warnings,
-            error=None,
-            elapsed_seconds=time.monotonic() - started,
-        )
-
-    def _find_known(self, runs: IngestRuns, report: OpenReport) -> tuple[int, str] | None:
-        """Without a key of the user's, a file that the application holds is a duplicate."""
-        if self._options.replace or self._options.run_key is not None:
-            return None
-        return runs.find_file(self._options.tenant, self._options.application, report.sha256)
-
-    def _load_into(
-        self,
-        connection: Connection,
-        runs: IngestRuns,
-        run: ClaimedRun,
-        source: ReportSource,
-        report: OpenReport,
-    ) -> _Loaded:
-        options = self._options
-        reader = _open_reader(options.format, source, report)
-        loader = ResultLoader(
-            connection,
-            self._database.backend.bulk,
-            tenant_id=options.tenant,
-            application_id=run.application_id,
-            application=options.application,
-            run_id=run.id,
-            run_has_results=run.has_files,
-        )
-        loader.load(reader.read(report.stream))
-        loaded = _sum_up(reader.summary(), loader.rows)
-        runs.complete(
-            run,
-            loaded.totals,
-            started_at=loaded.started_at,
-            duration_seconds=loaded.duration_seconds,
-        )
-        loader.touch_cases(loaded.started_at)
-        runs.add_file(_file_row(options.tenant, run, source, report, loaded))
-        return loaded
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    summary: ReportSummary
-    totals: Totals
-    rows: int
-    started_at: datetime
-    duration_seconds: float | None
-    warnings: tuple[str, ...]
-
-
-def _label(options: IngestOptions, report: OpenReport) -> RunLabels:
-    build = options.build
-    return RunLabels(
+def _file_loader(database: Database, options: IngestOptions, progress: Progress) -> FileLoader:
+    labelling = RunLabelling(
         tenant_id=options.tenant,
         application=options.application,
-        run_key=options.run_key or report.sha256,
         environment=options.environment,
-        branch=options.branch or build.branch,
-        commit_sha=options.commit_sha or build.commit_sha,
-        build_url=build.build_url,
-        trigger_type=build.trigger,
+        run_key=options.run_key,
+        branch=options.branch,
+        commit_sha=options.commit_sha,
+        build=options.build,
+    )
+    return FileLoader(
+        database, labelling, replace=options.replace, format_name=options.format, progress=progress
     )
 
 
-def _sum_up(summary: ReportSummary, rows: int) -> _Loaded:
-    counted = summary.counted
-    warnings = summary.warnings
-    started_at = summary.started_at
-    if started_at is None:
-        started_at = datetime.now(UTC)
-        warnings += ("states no readable start; the run is dated now",)
-    totals = Totals(
-        total=counted["tests"],
-        passed=counted["passed"],
-        failed=counted["failures"],
-        errors=counted["errors"],
-        skipped=counted["skipped"],
+def _ingest_file(loader: FileLoader, source: ReportSource) -> IngestedFile | None:
+    """Load a file; None for one that was found in a folder and is no report."""
+    started = time.monotonic()
+    try:
+        return _loaded(source, loader.load(source), time.monotonic() - started)
+    except _FAULTS_OF_A_FILE as error:
+        if isinstance(error, UnknownFormat) and not source.was_named:
+            return None
+        return _rejected(source, error, time.monotonic() - started)
+
+
+def _loaded(source: ReportSource, loaded: Loaded, elapsed_seconds: float) -> IngestedFile:
+    return IngestedFile(
+        file=source.name,
+        format=loaded.format,
+        status=loaded.status,
+        run_id=loaded.run_id,
+        run_key=loaded.run_key,
+        totals=loaded.totals,
+        rows=loaded.rows,
+        warnings=loaded.warnings,
+        error=None,
+        hint=None,
+        elapsed_seconds=elapsed_seconds,
     )
-    seconds = None if summary.duration_ms is None else summary.duration_ms / 1000
-    return _Loaded(summary, totals, rows, started_at, seconds, warnings)
 
 
-def _file_row(
-    tenant: str, run: ClaimedRun, source: ReportSource, report: OpenReport, loaded: _Loaded
-) -> dict[str, object]:
-    return {
-        "tenant_id": tenant,
-        "run_id": run.id,
-        "sha256": report.sha256,
-        "file_name": source.name,
-        "bytes": report.bytes,
-        "format": loaded.summary.format,
-        "dialect": loaded.summary.dialect,
-        "tool_version": loaded.summary.tool_version,
-        "rows": loaded.rows,
-        "declared": dict(loaded.summary.declared),
-        "warnings": list(loaded.warnings),
-    }
-
-
-def _duplicate(source: ReportSource, run: tuple[int, str], started: float) -> IngestedFile:
-    return _nothing_loaded(source, "duplicate", started, run=run)
-
-
-def _rejected(source: ReportSource, reason: str, started: float) -> IngestedFile:
-    return _nothing_loaded(source, "rejected", started, error=reason)
-
-
-def _nothing_loaded(
-    source: ReportSource,
-    status: FileStatus,
-    started: float,
-    *,
-    run: tuple[int, str] | None = None,
-    error: str | None = None,
-) -> IngestedFile:
+def _rejected(source: ReportSource, error: QadbError, elapsed_seconds: float) -> IngestedFile:
+    names_file = isinstance(error, ReportError)
     return IngestedFile(
         file=source.name,
         format=None,
-        status=status,
-        run_id=run[0] if run else None,
-        run_key=run[1] if run else None,
+        status="rejected",
+        run_id=None,
+        run_key=None,
         totals=Totals(),
         rows=0,
         warnings=(),
-        error=error,
-        elapsed_seconds=time.monotonic() - started,
+        error=error.message if names_file else f"{source.name}: {error.message}",
+        hint=error.hint,
+        elapsed_seconds=elapsed_seconds,
     )

@@ -62,7 +62,8 @@ def read_stats(
         top: how many tests each list names.
         exact: count large tables instead of taking the server's estimate.
         tenant: confine runs and results to one tenant.
-        now: end of the period; the present moment by default.
+        now: what the period is counted back from; the present moment by default. Runs dated after
+            it are in the period too: clocks differ, and times without a zone are read as UTC.
 
     Raises:
         EmptyDatabase, UnmanagedDatabase, RevisionMismatch: the database is not at head.

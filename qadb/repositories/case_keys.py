@@ -30,10 +30,17 @@ def make_case_key(application: str, suite: str | None, classname: str | None, na
     stable = _stable_suite(suite) if suite else ""
     parts = (application, stable, classname or "", name)
     plain = _SEPARATOR.join(parts)
-    if len(plain) <= _MAX_PLAIN_CHARS and plain.count(_SEPARATOR) == len(parts) - 1:
+    if len(plain) <= _MAX_PLAIN_CHARS and _is_unambiguous(plain, parts):
         return plain
     digest = blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
     return f"{plain[:_MAX_PLAIN_CHARS]}#{digest}"
+
+
+def _is_unambiguous(plain: str, parts: tuple[str, ...]) -> bool:
+    """Tell whether the joined text can be taken apart in one way only; quick for nearly all."""
+    if plain.count(_SEPARATOR) != len(parts) - 1:
+        return False
+    return ":::" not in plain or not any(part[:1] == ":" or part[-1:] == ":" for part in parts)
 
 
 @lru_cache(maxsize=256)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from qadb.models import Application, Environment, IngestFile, TestResult, TestRun
 from qadb.repositories.tables import table_of
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 RUNS = table_of(TestRun)
 FILES = table_of(IngestFile)
+OF_RUN = FILES.alias()
 RESULTS = table_of(TestResult)
+
+# What the column for it holds, some thirty years: files of one run can be dated that far apart.
+LONGEST_RUN_SECONDS = 999_999_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,19 @@ class ClaimedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class RunOfFile:
+    """A run that holds a file that is met again.
+
+    Attributes:
+        files: how many files the run holds.
+    """
+
+    run_id: int
+    run_key: str
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """Final verdicts of one report; they add up to ``total``."""
 
@@ -60,6 +77,29 @@ class Totals:
     errors: int = 0
     skipped: int = 0
 
+    def plus(self, other: Totals) -> Totals:
+        """Add up two."""
+        return Totals(
+            total=self.total + other.total,
+            passed=self.passed + other.passed,
+            failed=self.failed + other.failed,
+            errors=self.errors + other.errors,
+            skipped=self.skipped + other.skipped,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTime:
+    """When a report's tests ran.
+
+    Attributes:
+        started_at: aware; None when the report does not say.
+        duration_seconds: 0 when the report does not say.
+    """
+
+    started_at: datetime | None
+    duration_seconds: float
+
 
 class IngestRuns:
     """Runs and their files, in the caller's transaction."""
@@ -68,22 +108,25 @@ class IngestRuns:
         self._connection = connection
         self._bulk = bulk
 
-    def find_file(self, tenant_id: str, application: str, sha256: str) -> tuple[int, str] | None:
-        """The run (id and key) of this application that holds the file already."""
+    def find_file(self, tenant_id: str, application: str, sha256: str) -> RunOfFile | None:
+        """The run of this application that holds the file already, the oldest if several do."""
         applications = table_of(Application)
+        files_of_run = select(func.count()).where(FILES.c.run_id == RUNS.c.id).scalar_subquery()
         query = (
-            select(RUNS.c.id, RUNS.c.run_key)
-            .join(FILES, FILES.c.run_id == RUNS.c.id)
+            select(RUNS.c.id, RUNS.c.run_key, files_of_run)
+            .join(OF_RUN, OF_RUN.c.run_id == RUNS.c.id)
             .join(applications, applications.c.id == RUNS.c.application_id)
             .where(
-                FILES.c.tenant_id == tenant_id,
-                FILES.c.sha256 == sha256,
+                OF_RUN.c.tenant_id == tenant_id,
+                OF_RUN.c.sha256 == sha256,
                 applications.c.code == application,
+                applications.c.deleted_at.is_(None),
             )
             .order_by(RUNS.c.id)
+            .limit(1)
         )
         row = self._connection.execute(query).first()
-        return None if row is None else (row.id, row.run_key)
+        return None if row is None else RunOfFile(*row)
 
     def claim(self, labels: RunLabels) -> ClaimedRun:
         """Find or make the run and lock it against other ingests until the transaction ends."""
@@ -125,45 +168,29 @@ class IngestRuns:
         """Take everything out that reports brought; the run itself and its labels stay."""
         self._connection.execute(delete(RESULTS).where(RESULTS.c.run_id == run_id))
         self._connection.execute(delete(FILES).where(FILES.c.run_id == run_id))
-        zeros = dict.fromkeys(("total", "passed", "failed", "errors", "skipped"), 0)
+        zeros = asdict(Totals())
         self._connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(**zeros))
 
     def add_file(self, values: Mapping[str, object]) -> None:
         """Record which report was loaded."""
         self._connection.execute(insert(FILES).values(**values))
 
-    def complete(
-        self,
-        run: ClaimedRun,
-        totals: Totals,
-        *,
-        started_at: datetime,
-        duration_seconds: float | None,
-    ) -> None:
+    def complete(self, run: ClaimedRun, totals: Totals, time: ReportTime) -> None:
         """Add a report's totals to the run and widen its time to the report's."""
         row = self._connection.execute(select(RUNS).where(RUNS.c.id == run.id)).one()
-        ended_at = started_at + timedelta(seconds=duration_seconds or 0)
-        if run.has_files:
-            started_at = min(started_at, row.started_at)
-            ended_at = max(ended_at, row.ended_at or ended_at)
-        summed = Totals(
-            total=row.total + totals.total,
-            passed=row.passed + totals.passed,
-            failed=row.failed + totals.failed,
-            errors=row.errors + totals.errors,
-            skipped=row.skipped + totals.skipped,
+        before = Totals(row.total, row.passed, row.failed, row.errors, row.skipped)
+        summed = before.plus(totals)
+        started_at, ended_at = _widened(
+            (row.started_at, row.ended_at) if run.has_files else None, time
         )
+        seconds = round((ended_at - started_at).total_seconds(), 3)
         values: dict[str, object] = {
             "status": "completed",
             "result": _result(summed),
             "started_at": started_at,
             "ended_at": ended_at,
-            "duration_seconds": round((ended_at - started_at).total_seconds(), 3),
-            "total": summed.total,
-            "passed": summed.passed,
-            "failed": summed.failed,
-            "errors": summed.errors,
-            "skipped": summed.skipped,
+            "duration_seconds": seconds if seconds <= LONGEST_RUN_SECONDS else None,
+            **asdict(summed),
         }
         self._connection.execute(update(RUNS).where(RUNS.c.id == run.id).values(**values))
 
@@ -194,6 +221,18 @@ class IngestRuns:
             return int(revived)
         self._bulk.insert_missing(self._connection, table, list(row), [list(row.values())])
         return int(self._connection.execute(live).scalar_one())
+
+
+def _widened(
+    run: tuple[datetime, datetime | None] | None, time: ReportTime
+) -> tuple[datetime, datetime]:
+    """Beginning and end with one more report; one that states no start began with the run."""
+    began_at, over_at = run or (None, None)
+    started_at = time.started_at or began_at or datetime.now(UTC)
+    ended_at = started_at + timedelta(seconds=time.duration_seconds)
+    if began_at is None:
+        return started_at, ended_at
+    return min(began_at, started_at), max(over_at or ended_at, ended_at)
 
 
 def _result(totals: Totals) -> str | None:

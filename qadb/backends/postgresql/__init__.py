@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from qadb.backends.base import Backend
-from qadb.backends.postgresql import bulk, catalog, connector, errors, locks, migrations, sizes
+from qadb.backends.postgresql import (
+    bulk,
+    catalog,
+    connector,
+    errors,
+    keys,
+    locks,
+    migrations,
+    sizes,
+)
 
 backend = Backend(
     name="postgresql",
@@ -12,6 +21,7 @@ backend = Backend(
     locks=locks,
     migrations=migrations,
     bulk=bulk,
+    keys=keys,
     catalog=catalog,
     sizes=sizes,
 )

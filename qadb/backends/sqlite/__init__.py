@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qadb.backends.base import Backend
-from qadb.backends.sqlite import bulk, catalog, connector, errors, locks, migrations, sizes
+from qadb.backends.sqlite import bulk, catalog, connector, errors, keys, locks, migrations, sizes
 
 backend = Backend(
     name="sqlite",
@@ -12,6 +12,7 @@ backend = Backend(
     locks=locks,
     migrations=migrations,
     bulk=bulk,
+    keys=keys,
     catalog=catalog,
     sizes=sizes,
 )

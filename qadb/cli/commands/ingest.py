@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qadb.cli.verb import command
-from qadb.cli.views.ingest import file_note, ingest_document, ingest_text
+from qadb.cli.views.ingest import ingest_document, ingest_text, rejections, warnings
 from qadb.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from qadb.cli.context import CommandContext
+    from qadb.operations.ingest import IngestedFile
 
 
 @command
@@ -75,12 +79,34 @@ def ingest(
         build=read_build_facts(os.environ),
     )
     database = context.open_database()
-    with context.progress() as progress:
-        result = operation.ingest(database, find_sources(files), options, progress=progress)
-    for note in file_note(result):
-        context.output.warn(note)
+    with context.progress() as progress, _telling_what_stays(context) as on_file:
+        result = operation.ingest(
+            database, find_sources(files), options, progress=progress, on_file=on_file
+        )
+    for warning in warnings(result):
+        context.output.warn(warning)
+    for reason, hint in rejections(result):
+        context.output.error(reason, hint)
     return context.show(
         ingest_document(result),
         ingest_text(result, database.url.shown),
         exit_code=ExitCode.OK if result.is_complete else ExitCode.FAILED,
     )
+
+
+@contextmanager
+def _telling_what_stays(context: CommandContext) -> Iterator[Callable[[IngestedFile], None]]:
+    """Yield a callback for files; if something ends the work, say how many are loaded."""
+    loaded: list[str] = []
+
+    def on_file(file: IngestedFile) -> None:
+        if file.status in ("ingested", "replaced"):
+            loaded.append(file.file)
+
+    try:
+        yield on_file
+    except BaseException:
+        if loaded:
+            files = "1 file stays" if len(loaded) == 1 else f"{len(loaded)} files stay"
+            context.output.note(f"{files} loaded; run the command again for the rest.")
+        raise

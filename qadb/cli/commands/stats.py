@@ -13,15 +13,22 @@ if TYPE_CHECKING:
     from qadb.cli.context import CommandContext
     from qadb.errors import ExitCode
 
+MOST_DAYS = 36_500
+MOST_TESTS = 100_000
+
 
 @command
 def stats(
     context: CommandContext,
     days: Annotated[
-        int, typer.Option("--days", min=1, metavar="N", help="Sum up the last N days.")
+        int,
+        typer.Option("--days", min=1, max=MOST_DAYS, metavar="N", help="Sum up the last N days."),
     ] = 30,
     top: Annotated[
-        int, typer.Option("--top", min=0, metavar="N", help="Name N tests in each list.")
+        int,
+        typer.Option(
+            "--top", min=0, max=MOST_TESTS, metavar="N", help="Name N tests in each list."
+        ),
     ] = 10,
     exact: Annotated[
         bool, typer.Option("--exact", help="Count large tables instead of estimating them.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SEVERITY: dict[str, Severity] = {
     "ingested": "ok",
     "replaced": "ok",
-    "duplicate": "warn",
+    "duplicate": "ok",
     "rejected": "crit",
 }
 _COUNTS = ("Tests", "Passed", "Failed", "Errors", "Skipped")
@@ -45,14 +45,24 @@ def _file_document(file: IngestedFile) -> dict[str, object]:
     }
 
 
-def file_note(result: IngestResult) -> Iterator[str]:
-    """What somebody should look at: warnings, rejected files, files passed over."""
+def warnings(result: IngestResult) -> Iterator[str]:
+    """What somebody should look at: a line a file, or a line for files that say the same."""
+    files_by_doubts: dict[tuple[str, ...], list[str]] = {}
     for file in result.files:
-        yield from (f"{file.file}: {warning}" for warning in file.warnings)
-        if file.error is not None:
-            yield f"{file.error}. Nothing of it was kept."
+        if file.warnings:
+            files_by_doubts.setdefault(file.warnings, []).append(file.file)
+    for doubts, (first, *others) in files_by_doubts.items():
+        more = f" and {len(others)} more" if others else ""
+        yield f"{first}{more}: {'; '.join(doubts)}."
     for name in result.passed_over:
         yield f"{name}: no report of a known format; passed over."
+
+
+def rejections(result: IngestResult) -> Iterator[tuple[str, str | None]]:
+    """Each rejected file with the reason, and a hint where there is one."""
+    for file in result.files:
+        if file.error is not None:
+            yield f"{file.error.rstrip('.')}. Nothing of it was kept.", file.hint
 
 
 def ingest_text(result: IngestResult, where: str) -> Iterator[Block]:

@@ -120,17 +120,17 @@ def _period(result: StatsResult) -> Iterator[Block]:
 def _slowest(tests: tuple[SlowTest, ...]) -> Table:
     return Table(
         [
-            Column("Test"),
             Column("Mean", "right"),
             Column("Longest", "right"),
-            Column("Runs", "right"),
+            Column("Results", "right"),
+            Column("Test"),  # last, because names can be long
         ],
         [
             (
-                _test_name(test),
                 format_duration(test.mean_ms / _MS_PER_SECOND),
                 format_duration(test.max_ms / _MS_PER_SECOND),
                 format_count(test.runs),
+                _test_name(test),
             )
             for test in tests
         ],
@@ -139,13 +139,13 @@ def _slowest(tests: tuple[SlowTest, ...]) -> Table:
 
 def _most_failing(tests: tuple[FailingTest, ...]) -> Table:
     return Table(
-        [Column("Test"), Column("Failures", "right"), Column("Rate", "right"), Column("Last")],
+        [Column("Failures", "right"), Column("Rate", "right"), Column("Last"), Column("Test")],
         [
             (
-                _test_name(test),
-                f"{test.failures} of {test.runs}",
+                f"{format_count(test.failures)} of {format_count(test.runs)}",
                 format_percentage(test.failure_rate),
                 "-" if test.last_failed_at is None else format_time(test.last_failed_at),
+                _test_name(test),
             )
             for test in tests
         ],

@@ -1,0 +1,41 @@
+"""Every benchmark runs, once and at a tiny size; what it measures there means nothing."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+EXPECTED = (
+    r"qadb --help / alembic --help: .* s against .* s, ratio .* \(at most 0\.5\)",
+    r"qadb status / import sqlalchemy\.orm: .* \(at most 1\.3\)",
+    r"SQLite, 300 cases: qadb ingest / expat \+ executemany: .* \(at most 3\)",
+    r"SQLite, 300 cases, all known: .* \(at most 4\)",
+    r"PostgreSQL \S+, 300 cases: qadb ingest / expat \+ COPY: .* \(at most 3\)",
+    r"PostgreSQL \S+, 300 cases, all known: .* \(at most 4\)",
+    r"ingest of 30 cases: \d+ MB \(at most 200\)",
+    r"ingest of 300 cases: \d+ MB \(at most 200\)",
+    r"ingest of one system-out of 1 MB: \d+ MB \(at most 150\)",
+)
+
+
+@pytest.mark.postgresql
+def test_every_benchmark_runs_and_prints_its_lines() -> None:
+    done = subprocess.run(
+        [sys.executable, "benchmarks/run.py", "--tiny"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(EXPECTED), done.stdout
+    for line, pattern in zip(lines, EXPECTED, strict=True):
+        assert re.fullmatch(pattern, line), line
