@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeAlias, cast, get_type_hints
 
 from typer.core import TyperCommand
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     import typer
     from typer._click import Context, HelpFormatter, Parameter  # Click's, for signatures only
+
+_PYTHON_TYPE = re.compile(r" <[\w\[\]| ]+>$")  # Typer names an argument's type, for programmers
 
 P = ParamSpec("P")
 Verb: TypeAlias = "Callable[..., ExitCode | None]"
@@ -78,7 +81,8 @@ class VerbCommand(TyperCommand):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
-                sections[_section(parameter)].append(record)
+                name, text = record
+                sections[_section(parameter)].append((_PYTHON_TYPE.sub("", name), text))
         for title, records in sections.items():
             if records:
                 with formatter.section(title):

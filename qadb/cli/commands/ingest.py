@@ -24,7 +24,7 @@ def ingest(
     context: CommandContext,
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Files, folders, globs, or - for stdin; .gz too."),
+        typer.Argument(metavar="FILE", help="Files, folders, globs, or - for stdin; .gz too."),
     ],
     format_name: Annotated[
         str | None,
@@ -61,7 +61,7 @@ def ingest(
 
     Example:
         qadb ingest build/reports --application shop
-        pytest --junit-xml=- | qadb ingest - --run-key nightly-42
+        curl -s "$ARTIFACT_URL" | qadb ingest - --run-key nightly-42
     """
     from qadb.operations import ingest as operation  # noqa: PLC0415 - not for --help
     from qadb.operations.ci_environment import read_build_facts  # noqa: PLC0415 - not for --help

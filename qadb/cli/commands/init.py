@@ -18,7 +18,7 @@ def init(
     context: CommandContext,
     wait: Wait = 0.0,
 ) -> ExitCode:
-    """Create what is missing and bring the database to the newest revision.
+    """Create what is missing and migrate to the newest revision.
 
     Makes the folder and the SQLite file, or the PostgreSQL database where the role may, applies all
     revisions and writes the reference data. Run again it changes nothing.

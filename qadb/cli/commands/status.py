@@ -23,9 +23,10 @@ def status(
     ] = False,
     wait: Wait = 0.0,
 ) -> ExitCode:
-    """Show where the database stands: engine, size, revision, what is pending, what was applied.
+    """Show where the database stands.
 
-    Never writes, on a database that is not qadb's either.
+    Engine, size, revision, what is pending and what was applied. Never writes, on a database
+    that is not qadb's either.
 
     Example:
         qadb status --check || qadb migrate
