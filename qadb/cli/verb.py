@@ -81,8 +81,10 @@ class VerbCommand(TyperCommand):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
-                name, text = record
-                sections[_section(parameter)].append((_PYTHON_TYPE.sub("", name), text))
+                section = _section(parameter)
+                if section == "Arguments":
+                    record = (_PYTHON_TYPE.sub("", record[0]), record[1])
+                sections[section].append(record)
         for title, records in sections.items():
             if records:
                 with formatter.section(title):

@@ -54,6 +54,7 @@ def test_help_of_a_verb_keeps_its_example_and_sets_its_own_options_apart(invoke:
     help_text = invoke("typed", "--help").stdout
     own = help_text.split("Arguments:\n")[1].split("\nGlobal options:\n")[0]
     assert "--steps <int range>" in own
+    assert "<str>" not in own.split("\nOptions:\n")[0]
     assert "--json" not in own
 
 
