@@ -27,6 +27,8 @@ class Schema:
         version_table: table that holds the current revision.
         history_table: table that holds every applied step.
         application_id: SQLite's ``PRAGMA application_id`` of a managed file.
+        unmapped: tables, columns and indexes that one engine needs beside the metadata's own, such
+            as a full-text index; revisions make them, and Alembic is not to take them for strays.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Schema:
     version_table: str = "qadb_version"
     history_table: str = "qadb_history"
     application_id: int = 0x71616462  # "qadb"
+    unmapped: frozenset[str] = frozenset()
 
     @property
     def metadata(self) -> MetaData:

@@ -11,7 +11,7 @@ from typing import ClassVar, cast
 from sqlalchemy import CheckConstraint, Column, Index, MetaData, Table, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase
 
-from qadb.models import triggers, validation
+from qadb.models import audit, isolation, search, triggers, validation
 from qadb.models.forms import forms_of
 from qadb.models.rules import Rule
 
@@ -27,6 +27,8 @@ LONGEST_SHOWN = 80
 
 _metadata = MetaData(naming_convention=NAMING_CONVENTION)
 triggers.attach_functions(_metadata)
+audit.attach_functions(_metadata)
+search.attach_functions(_metadata)
 
 
 class Base(DeclarativeBase):
@@ -35,11 +37,15 @@ class Base(DeclarativeBase):
     Attributes:
         __rules__: what a row must keep; each rule becomes a CHECK and a ValueError.
         __shown__: columns that `repr` shows after the key, where they are loaded.
+        __audited__: whether every change of a row is written to the audit log.
+        __tenant_column__: the column that names the row's owner, if the table has it.
     """
 
     metadata = _metadata
     __rules__: ClassVar[tuple[Rule, ...]] = ()
     __shown__: ClassVar[tuple[str, ...]] = ()
+    __audited__: ClassVar[bool] = False
+    __tenant_column__: ClassVar[str] = "tenant_id"
     __test__: ClassVar[bool] = False  # names like TestCase are no tests to pytest
 
     def __init__(self, **values: object) -> None:
@@ -60,6 +66,10 @@ class Base(DeclarativeBase):
             _index_foreign_keys(table)
             if "updated_at" in table.columns:
                 triggers.attach_updated_at(table)
+            if cls.__audited__:
+                audit.attach(table)
+            if cls.__tenant_column__ in table.columns:
+                isolation.attach(table, cls.__tenant_column__)
             validation.watch(cls, (*cls.__rules__, *forms))
 
     def __repr__(self) -> str:
@@ -91,26 +101,29 @@ def _index_foreign_keys(table: Table) -> None:
     Tenants are followed by the key, as lists go by it; where NULL is allowed, and mostly the case,
     the index holds only rows that refer to something, which serves the same look-ups.
     """
-    for column in table.columns:
-        if not column.foreign_keys or _is_served(table, column):
+    places = {column.name: place for place, column in enumerate(table.columns)}
+    references = table.foreign_key_constraints
+    for reference in sorted(references, key=lambda each: places[each.column_keys[0]]):
+        columns = list(reference.columns)
+        if _is_served(table, columns):
             continue
-        if column.name == "tenant_id":
-            Index(None, column, *(key for key in table.primary_key if key is not column))
-        elif column.nullable:
-            present = column.is_not(None)
-            Index(None, column, postgresql_where=present, sqlite_where=present)
+        if columns[0].name == "tenant_id":
+            Index(None, *columns, *(key for key in table.primary_key if key is not columns[0]))
+        elif columns[0].nullable:
+            present = columns[0].is_not(None)
+            Index(None, *columns, postgresql_where=present, sqlite_where=present)
         else:
-            Index(None, column)
+            Index(None, *columns)
 
 
-def _is_served(table: Table, column: Column[object]) -> bool:
+def _is_served(table: Table, columns: list[Column[object]]) -> bool:
     unique = [c.columns for c in table.constraints if isinstance(c, UniqueConstraint)]
     complete = [
         i.columns for i in table.indexes if i.dialect_kwargs.get("postgresql_where") is None
     ]
     return any(
-        next(iter(columns), None) is column
-        for columns in (table.primary_key.columns, *unique, *complete)
+        [column.name for column in served][: len(columns)] == [column.name for column in columns]
+        for served in (table.primary_key.columns, *unique, *complete)
     )
 
 

@@ -27,6 +27,7 @@ class Bug(HasId, HasTenant, HasAuthors, IsSoftlyDeleted, HasTimestamps, Base):
     """
 
     __tablename__ = "bugs"
+    __audited__ = True
     __rules__: ClassVar[tuple[Rule, ...]] = (
         one_of("severity", BUG_SEVERITIES),
         one_of("status", BUG_STATUSES),

@@ -13,6 +13,8 @@ from qadb.models.rules import UPPER_CASE, Rule, made_of, one_of, positive
 from qadb.models.types import Json, JsonList, Timestamp, UtcDateTime
 
 if TYPE_CHECKING:
+    from qadb.models.performance import SLA, PerformanceBaseline
+    from qadb.models.quality import CodeAnalysis, SecurityIssue
     from qadb.models.test_cases import TestCase
     from qadb.models.test_runs import TestRun
 
@@ -24,6 +26,7 @@ class Application(HasId, HasTenant, HasAuthors, IsSoftlyDeleted, HasTimestamps, 
     """A piece of software whose tests are recorded."""
 
     __tablename__ = "applications"
+    __audited__ = True
     __shown__ = ("tenant_id", "code")
     __table_args__ = (live_unique("tenant_id", "code"),)
 
@@ -37,6 +40,18 @@ class Application(HasId, HasTenant, HasAuthors, IsSoftlyDeleted, HasTimestamps, 
     )
     test_runs: Mapped[list[TestRun]] = relationship(
         back_populates="application", passive_deletes="all"
+    )
+    code_analyses: Mapped[list[CodeAnalysis]] = relationship(
+        back_populates="application", passive_deletes=True
+    )
+    security_issues: Mapped[list[SecurityIssue]] = relationship(
+        back_populates="application", passive_deletes="all"
+    )
+    performance_baselines: Mapped[list[PerformanceBaseline]] = relationship(
+        back_populates="application", cascade="all, delete-orphan", passive_deletes=True
+    )
+    slas: Mapped[list[SLA]] = relationship(
+        back_populates="application", cascade="all, delete-orphan", passive_deletes=True
     )
 
 
@@ -91,12 +106,16 @@ class HardwareConfig(HasId, HasTenant, HasTimestamps, Base):
     requiring_test_cases: Mapped[list[TestCase]] = relationship(
         back_populates="required_hardware", passive_deletes=True
     )
+    performance_baselines: Mapped[list[PerformanceBaseline]] = relationship(
+        back_populates="hardware_config", passive_deletes="all"
+    )
 
 
 class Environment(HasId, HasTenant, HasAuthors, IsSoftlyDeleted, HasTimestamps, Base):
     """A place where tests run."""
 
     __tablename__ = "environments"
+    __audited__ = True
     __rules__: ClassVar[tuple[Rule, ...]] = (
         one_of("kind", ENVIRONMENT_KINDS),
         one_of("status", ENVIRONMENT_STATUSES),
@@ -116,4 +135,7 @@ class Environment(HasId, HasTenant, HasAuthors, IsSoftlyDeleted, HasTimestamps, 
     hardware_config: Mapped[HardwareConfig | None] = relationship(back_populates="environments")
     test_runs: Mapped[list[TestRun]] = relationship(
         back_populates="environment", passive_deletes=True
+    )
+    performance_baselines: Mapped[list[PerformanceBaseline]] = relationship(
+        back_populates="environment", passive_deletes="all"
     )

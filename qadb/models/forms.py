@@ -8,8 +8,9 @@ ValueError on the models of both engines.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
-from sqlalchemy import JSON, Boolean, String, Text
+from sqlalchemy import JSON, Boolean, LargeBinary, String, Text, Uuid
 
 from qadb.models.rules import Rule, of_one_column
 from qadb.models.types import ScaledNumeric, TextArray, UtcDateTime, require_aware
@@ -39,6 +40,12 @@ def _form(column: Column[object]) -> Rule | None:
     match kind:
         case String(length=int() as limit) if not isinstance(kind, Text):
             form = _short_text(name, limit)
+        case Uuid():
+            sql = f"length({name}) = 32 AND trim({name}, '0123456789abcdef') = ''"
+            form = of_one_column(name, "uuid", sql, _uuid_problem)
+        case LargeBinary():
+            sql = f"typeof({name}) IN ('blob', 'null')"
+            form = of_one_column(name, "bytes", sql, _bytes_problem)
         case Boolean():
             form = of_one_column(name, "boolean", f"{name} IN (0, 1)", _boolean_problem)
         case UtcDateTime():
@@ -78,6 +85,14 @@ def _scaled(name: str, kind: ScaledNumeric) -> Rule:
 
 def _boolean_problem(value: object) -> str | None:
     return None if value in (True, False) else f"must be true or false, not {value!r}"
+
+
+def _uuid_problem(value: object) -> str | None:
+    return None if isinstance(value, UUID) else f"must be a UUID, not {type(value).__name__}"
+
+
+def _bytes_problem(value: object) -> str | None:
+    return None if isinstance(value, bytes) else f"must be bytes, not {type(value).__name__}"
 
 
 def _moment_problem(value: object) -> str | None:

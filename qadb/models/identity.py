@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, false, select, text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from qadb.models import audit
 from qadb.models.base import Base, live_unique
 from qadb.models.mixins import (
     DEFAULT_TENANT,
@@ -31,6 +32,10 @@ from qadb.models.rules import (
 from qadb.models.types import Json, JsonDict, Timestamp, UtcDateTime, tracked_dict
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+    from qadb.models.agents import ToolExecution
+    from qadb.models.assistant import Conversation, Event, MessageHistory, Note
     from qadb.models.products import Order
     from qadb.models.test_runs import TestRun
 
@@ -42,6 +47,7 @@ class Tenant(HasTimestamps, Base):
     """An organisation or team whose rows nobody else sees."""
 
     __tablename__ = "tenants"
+    __tenant_column__ = "id"
     __rules__: ClassVar[tuple[Rule, ...]] = (
         made_of("id", LOWER_CASE + DIGITS + "_-", 1, LONGEST_TENANT_ID),
     )
@@ -98,6 +104,7 @@ class User(HasId, HasTenant, HasAuthors, IsSoftlyDeleted, HasTimestamps, Base):
     """A person or a machine that works with the data."""
 
     __tablename__ = "users"
+    __audited__ = True
     __rules__: ClassVar[tuple[Rule, ...]] = (
         length("username", 3, 50),
         email("email"),
@@ -142,6 +149,21 @@ class User(HasId, HasTenant, HasAuthors, IsSoftlyDeleted, HasTimestamps, Base):
     triggered_runs: Mapped[list[TestRun]] = relationship(
         back_populates="triggering_user", passive_deletes=True
     )
+    tool_executions: Mapped[list[ToolExecution]] = relationship(
+        back_populates="user", passive_deletes=True
+    )
+    conversations: Mapped[list[Conversation]] = relationship(
+        back_populates="user", cascade="all, delete-orphan", passive_deletes=True
+    )
+    messages: Mapped[list[MessageHistory]] = relationship(
+        back_populates="user", cascade="all, delete-orphan", passive_deletes=True
+    )
+    notes: Mapped[list[Note]] = relationship(
+        back_populates="user", cascade="all, delete-orphan", passive_deletes=True
+    )
+    events: Mapped[list[Event]] = relationship(
+        back_populates="user", cascade="all, delete-orphan", passive_deletes=True
+    )
     audit_logs: Mapped[list[AuditLog]] = relationship(
         primaryjoin="User.id == foreign(AuditLog.user_id)", back_populates="user", viewonly=True
     )
@@ -176,3 +198,6 @@ class AuditLog(HasId, HasTimestamps, Base):
         back_populates="audit_logs",
         viewonly=True,
     )
+
+
+audit.attach_log(cast("Table", AuditLog.__table__))

@@ -6,12 +6,13 @@ Owns these columns and their relationships. Indexes and triggers for them come f
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from sqlalchemy import ForeignKey, Identity, String
+from sqlalchemy import ForeignKey, Identity, String, Uuid
 from sqlalchemy.orm import Mapped, backref, declared_attr, mapped_column, relationship
 from sqlalchemy.schema import FetchedValue
 
-from qadb.models.types import BigIntKey, Timestamp, UtcDateTime, UtcNow
+from qadb.models.types import BigIntKey, RandomUuid, Timestamp, UtcDateTime, UtcNow, UuidKey
 
 if TYPE_CHECKING:
     from qadb.models.identity import Tenant, User
@@ -24,6 +25,14 @@ class HasId:
     """A surrogate key that the database numbers."""
 
     id: Mapped[int] = mapped_column(BigIntKey, Identity(), primary_key=True, sort_order=-2)
+
+
+class HasUuid:
+    """A surrogate key that the application makes, and the database where nobody did."""
+
+    id: Mapped[UuidKey] = mapped_column(
+        Uuid, primary_key=True, default=uuid4, server_default=RandomUuid(), sort_order=-2
+    )
 
 
 class HasTimestamps:

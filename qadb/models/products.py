@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
-from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from qadb.models.base import Base, live_unique
-from qadb.models.mixins import HasAuthors, HasId, HasTenant, HasTimestamps, IsSoftlyDeleted
+from qadb.models.mixins import (
+    HasAuthors,
+    HasId,
+    HasTenant,
+    HasTimestamps,
+    HasUuid,
+    IsSoftlyDeleted,
+)
 from qadb.models.rules import Rule, at_least, one_of
 from qadb.models.test_case_features import CASE_OF_LINK, FEATURE_OF_LINK
 from qadb.models.types import (
@@ -37,6 +43,7 @@ class Product(HasId, HasTenant, HasAuthors, IsSoftlyDeleted, HasTimestamps, Base
     """Something that is sold or shipped, and tested for it."""
 
     __tablename__ = "products"
+    __audited__ = True
     __rules__: ClassVar[tuple[Rule, ...]] = (
         at_least("price", 0),
         at_least("inventory_quantity", 0),
@@ -112,7 +119,7 @@ class UserStory(HasId, HasTenant, HasTimestamps, Base):
     feature: Mapped[Feature | None] = relationship(back_populates="user_stories")
 
 
-class Order(HasTenant, HasTimestamps, Base):
+class Order(HasUuid, HasTenant, HasTimestamps, Base):
     """An order by a user or a guest."""
 
     __tablename__ = "orders"
@@ -127,7 +134,6 @@ class Order(HasTenant, HasTimestamps, Base):
         Index(None, "tenant_id", "created_at"),
     )
 
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
     order_number: Mapped[str] = mapped_column(String(50))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     status: Mapped[str] = mapped_column(String(20), server_default="pending")

@@ -83,6 +83,16 @@ def _bounded(column: str, sql: str, holds: Callable[[Decimal], bool], wanted: st
     return of_one_column(column, "range", sql, problem)
 
 
+def fraction(column: str) -> Rule:
+    """The number, a float, lies between 0 and 1."""
+    return _bounded(
+        column,
+        f"{column} BETWEEN 0 AND 1",
+        lambda number: 0 <= number <= 1,
+        "between 0 and 1",
+    )
+
+
 def length(column: str, minimum: int, maximum: int) -> Rule:
     """The text has so many characters."""
 
@@ -139,6 +149,41 @@ def not_before(later: str, earlier: str) -> Rule:
         return f"{after} lies before {earlier} {before}"
 
     return Rule(f"{later}_order", (later, earlier), f"{later} >= {earlier}", problem)
+
+
+def at_most(column: str, other: str) -> Rule:
+    """The number is not above another column's; one not set yet counts as its default, 0."""
+
+    def problem(values: tuple[object, ...]) -> str | None:
+        number, limit = (int(str(value or 0)) for value in values)
+        return None if number <= limit else f"{number} is above {other} {limit}"
+
+    return Rule(f"{column}_limit", (column, other), f"{column} <= {other}", problem)
+
+
+def below(column: str, other: str) -> Rule:
+    """The number is below another column's, where both are given."""
+
+    def problem(values: tuple[object, ...]) -> str | None:
+        number, limit = values
+        if not (isinstance(number, int) and isinstance(limit, int)) or number < limit:
+            return None
+        return f"{number} is not below {other} {limit}"
+
+    return Rule(f"{column}_limit", (column, other), f"{column} < {other}", problem)
+
+
+def float32_bytes(column: str) -> Rule:
+    """The bytes are one or more numbers of four bytes each."""
+    sql = f"length({column}) > 0 AND length({column}) % 4 = 0"
+
+    def problem(value: object) -> str | None:
+        if not isinstance(value, bytes):
+            return f"must be bytes, not {type(value).__name__}"
+        whole = len(value) > 0 and len(value) % 4 == 0
+        return None if whole else f"must have four bytes a number, not {len(value)} in all"
+
+    return of_one_column(column, "float32", sql, problem)
 
 
 def sum_of(total: str, parts: tuple[str, ...]) -> Rule:

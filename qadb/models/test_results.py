@@ -27,6 +27,7 @@ from qadb.models.rules import Rule, at_least, null_when, one_of
 from qadb.models.types import Amount, Json, JsonList, ScaledNumeric, Timestamp, UtcDateTime
 
 if TYPE_CHECKING:
+    from qadb.models.quality import FailureAnalysis
     from qadb.models.test_cases import TestCase
     from qadb.models.test_runs import TestRun
 
@@ -84,3 +85,6 @@ class TestResult(Base):
 
     run: Mapped[TestRun] = relationship(back_populates="results")
     test_case: Mapped[TestCase] = relationship(back_populates="results")
+    failure_analyses: Mapped[list[FailureAnalysis]] = relationship(
+        back_populates="test_result", cascade="all, delete-orphan", passive_deletes=True
+    )

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from qadb.models.catalog import Application, Country, Environment, TestType
     from qadb.models.identity import User
     from qadb.models.ingestion import IngestFile
+    from qadb.models.performance import PerformanceBaseline, PerformanceResult
+    from qadb.models.quality import CoverageData
     from qadb.models.test_results import TestResult
 
 RUN_STATUSES = ("pending", "running", "completed", "failed", "cancelled")
@@ -102,6 +104,15 @@ class TestRun(HasId, HasTenant, HasTimestamps, Base):
         back_populates="run", cascade="all, delete-orphan", passive_deletes=True
     )
     bugs: Mapped[list[Bug]] = relationship(back_populates="run", passive_deletes=True)
+    coverage_data: Mapped[list[CoverageData]] = relationship(
+        back_populates="run", cascade="all, delete-orphan", passive_deletes=True
+    )
+    performance_results: Mapped[list[PerformanceResult]] = relationship(
+        back_populates="run", cascade="all, delete-orphan", passive_deletes=True
+    )
+    performance_baselines: Mapped[list[PerformanceBaseline]] = relationship(
+        back_populates="run", passive_deletes="all"
+    )
 
 
 @event.listens_for(TestRun, "before_insert")

@@ -1,6 +1,8 @@
 """Triggers as part of the metadata, so that ``create_all`` makes what the revisions make.
 
-Owns the DDL of `updated_at` on both engines. Which tables have it follows from their columns.
+Owns how DDL of one engine hangs on a table, and `updated_at` on both engines: which tables have it
+follows from their columns. Other triggers lie with what they are for: `qadb.models.audit`,
+`qadb.models.search`.
 """
 
 from __future__ import annotations
@@ -42,17 +44,40 @@ END"""
 
 def attach_functions(metadata: MetaData) -> None:
     """Create the triggers' functions before the first table and drop them after the last."""
-    event.listen(metadata, "before_create", _ddl(_CREATE_FUNCTION, "postgresql"))
-    event.listen(metadata, "after_drop", _ddl(_DROP_FUNCTION, "postgresql"))
+    before_tables(metadata, _CREATE_FUNCTION)
+    after_tables(metadata, _DROP_FUNCTION)
 
 
 def attach_updated_at(table: Table) -> None:
     """Keep the table's `updated_at` by trigger, unless a statement sets it itself."""
     key = " AND ".join(f"{column.name} = NEW.{column.name}" for column in table.primary_key)
-    postgresql = _POSTGRESQL_TRIGGER.format(table=table.name)
+    with_table(table, "postgresql", _POSTGRESQL_TRIGGER.format(table=table.name))
     sqlite = _SQLITE_TRIGGER.format(table=table.name, now=SQLITE_UTC_NOW, key=key)
-    for dialect, statement in (("postgresql", postgresql), ("sqlite", sqlite)):
+    with_table(table, "sqlite", sqlite)
+
+
+def before_tables(metadata: MetaData, *statements: str) -> None:
+    """Run statements on PostgreSQL before the first table is made: triggers need functions."""
+    for statement in statements:
+        event.listen(metadata, "before_create", _ddl(statement, "postgresql"))
+
+
+def after_tables(metadata: MetaData, *statements: str) -> None:
+    """Run statements on PostgreSQL after the last table is dropped."""
+    for statement in statements:
+        event.listen(metadata, "after_drop", _ddl(statement, "postgresql"))
+
+
+def with_table(table: Table, dialect: str, *statements: str) -> None:
+    """Run statements of one engine as soon as the table is made."""
+    for statement in statements:
         event.listen(table, "after_create", _ddl(statement, dialect))
+
+
+def without_table(table: Table, dialect: str, *statements: str) -> None:
+    """Run statements of one engine as soon as the table is dropped."""
+    for statement in statements:
+        event.listen(table, "after_drop", _ddl(statement, dialect))
 
 
 def _ddl(statement: str, dialect: str) -> ExecutableDDLElement:

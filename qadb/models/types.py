@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, TypeAlias, cast
+from uuid import UUID
 
 from sqlalchemy import (
     JSON,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Numeric,
     Text,
     TypeDecorator,
+    Uuid,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.compiler import compiles
@@ -38,6 +40,7 @@ Amount: TypeAlias = Decimal
 JsonDict: TypeAlias = dict[str, object]
 JsonList: TypeAlias = list[object]
 TextList: TypeAlias = list[str]
+UuidKey: TypeAlias = UUID
 
 BigIntKey = BigInteger().with_variant(Integer(), "sqlite")
 """Surrogate keys: bigint, and on SQLite the INTEGER that alone can be the row id."""
@@ -205,6 +208,36 @@ class UtcNow(FunctionElement[datetime]):
 
 
 SQLITE_UTC_NOW = "strftime('%Y-%m-%dT%H:%M:%f000Z','now')"
+
+
+class RandomUuid(FunctionElement[UUID]):
+    """A new random UUID, in the form of SQLAlchemy's `Uuid`: 32 hexadecimal digits on SQLite."""
+
+    inherit_cache = True
+    type = Uuid()
+    name = "random_uuid"
+
+
+# Version 4 in the 13th digit, the variant in the 17th (RFC 9562, section 5.4).
+SQLITE_RANDOM_UUID = (
+    "lower(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2)"
+    " || substr('89AB', (random() & 3) + 1, 1) || substr(hex(randomblob(2)), 2)"
+    " || hex(randomblob(6)))"
+)
+
+
+@compiles(RandomUuid, "sqlite")
+def _random_uuid_on_sqlite(_element: RandomUuid, compiler: SQLCompiler, **_options: object) -> str:
+    del compiler
+    return SQLITE_RANDOM_UUID
+
+
+@compiles(RandomUuid, "postgresql")
+def _random_uuid_on_postgresql(
+    _element: RandomUuid, compiler: SQLCompiler, **_options: object
+) -> str:
+    del compiler
+    return "gen_random_uuid()"
 
 
 @compiles(UtcNow, "sqlite")

@@ -79,9 +79,10 @@ def configure_options(database: Database, recorder: StepRecorder) -> dict[str, o
 def _include_name(
     schema: Schema,
 ) -> Callable[[str | None, str, Mapping[str, str | None]], bool]:
-    """Keep the tool's own tables out of comparisons."""
+    """Keep the tool's own tables out of comparisons, and what no metadata describes."""
+    hidden = {"table": schema.own_tables | schema.unmapped}
 
     def include(name: str | None, kind: str, _parents: Mapping[str, str | None]) -> bool:
-        return kind != "table" or name not in schema.own_tables
+        return name not in hidden.get(kind, schema.unmapped)
 
     return include

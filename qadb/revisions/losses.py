@@ -81,5 +81,5 @@ def _columns_at(schema: Schema, revision: str | None) -> dict[str, frozenset[str
             return {
                 name: frozenset(c["name"] for c in inspector.get_columns(name))
                 for name in inspector.get_table_names()
-                if name not in schema.own_tables
+                if name not in schema.own_tables | schema.unmapped
             }

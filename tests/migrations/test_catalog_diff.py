@@ -114,6 +114,9 @@ OTHER_ON_SQLITE = {
     "CREATE TABLE t (a); CREATE INDEX i ON t (lower(a))": (
         "CREATE TABLE t (a); CREATE INDEX i ON t (upper(a))"
     ),
+    "CREATE VIRTUAL TABLE t USING fts5(a)": (
+        "CREATE VIRTUAL TABLE t USING fts5(a, tokenize = 'porter')"
+    ),
     "CREATE TABLE t (a); CREATE TRIGGER g AFTER UPDATE ON t BEGIN DELETE FROM t; END": (
         "CREATE TABLE t (a); CREATE TRIGGER g BEFORE UPDATE ON t BEGIN DELETE FROM t; END"
     ),
@@ -207,6 +210,22 @@ def test_ignored_tables_are_left_out_with_all_that_is_theirs(engine: Engine) -> 
         connection.exec_driver_sql("CREATE TABLE qadb_version (id bigint PRIMARY KEY, n text)")
         connection.exec_driver_sql("CREATE INDEX i ON qadb_version (n)")
         assert read_catalog(connection).objects == {}
+
+
+def test_what_a_virtual_table_keeps_its_data_in_is_left_out() -> None:
+    engine = open_engine("sqlite://")
+    found = _run(engine, "CREATE VIRTUAL TABLE t USING fts5(a)")
+    engine.dispose()
+    assert {name.split()[1] for name in found.objects} == {"t"}
+
+
+def test_opening_a_function_with_its_owners_rights_is_a_difference(postgresql_url: str) -> None:
+    engine = open_engine(postgresql_url)
+    function = "CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';"
+    before = _run(engine, f"{function} REVOKE EXECUTE ON FUNCTION f() FROM PUBLIC")
+    after = _run(engine, "GRANT EXECUTE ON FUNCTION f() TO PUBLIC")
+    engine.dispose()
+    assert [difference.object for difference in diff(before, after)] == ["function f()"]
 
 
 def test_differences_name_both_definitions_in_order() -> None:

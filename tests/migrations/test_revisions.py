@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from tests.support.postgres_server import PostgresServer
 
-REVISIONS = ("001", "002", "003")
-TABLE_COUNT = 23
+REVISIONS = ("001", "002", "003", "004", "005", "006", "007", "008")
+TABLE_COUNT = 38
 
 
 def test_models_and_revisions_make_the_same_catalog(two_engines: tuple[Engine, Engine]) -> None:
@@ -40,9 +40,10 @@ def test_models_and_revisions_make_the_same_catalog(two_engines: tuple[Engine, E
     with migrated.begin() as connection:
         upgrade(connection)
         found = read_catalog(connection)
-    assert len([name for name in found.objects if name.count(" ") == 1 and "table " in name]) == (
-        TABLE_COUNT
-    )
+    tables = {
+        name.split()[1] for name in found.objects if name.count(" ") == 1 and "table " in name
+    }
+    assert len(tables - schema.unmapped) == TABLE_COUNT
     assert diff(expected, found) == ()
 
 
@@ -56,7 +57,9 @@ def test_autogenerate_finds_nothing_to_change(engine: Engine) -> None:
                 # True where IDENTITY is known: Alembic fails on it with a function of one's own.
                 "compare_server_default": connection.dialect.supports_identity_columns
                 or _skip_identity,
-                "include_name": lambda name, kind, _: kind != "table" or name != "qadb_version",
+                "include_name": lambda name, _kind, _parents: (
+                    name not in schema.own_tables | schema.unmapped
+                ),
                 "version_table": schema.version_table,
             },
         )
@@ -77,13 +80,14 @@ def test_down_leaves_nothing_behind(engine: Engine) -> None:
         assert read_catalog(connection).objects == {}
 
 
-@pytest.mark.parametrize("target", ["base", "001", "002"])
+@pytest.mark.parametrize("target", ["base", *REVISIONS[:-1]])
 def test_up_down_up_leaves_an_equal_catalog(engine: Engine, target: str) -> None:
     with engine.begin() as connection:
         upgrade(connection)
         before = read_catalog(connection)
         downgrade(connection, target)
-        assert diff(before, read_catalog(connection)) != ()
+        is_equal = connection.dialect.name == "sqlite" and target == "007"  # only policies follow
+        assert (diff(before, read_catalog(connection)) == ()) is is_equal
         upgrade(connection)
         assert diff(before, read_catalog(connection)) == ()
 
@@ -133,9 +137,11 @@ def test_revisions_can_be_written_as_sql(dialect: str) -> None:
     up, down = io.StringIO(), io.StringIO()
     write_sql(dialect, "up", HEAD, up)
     write_sql(dialect, "down", "base", down)
-    assert up.getvalue().count("CREATE TABLE ") == TABLE_COUNT + 1  # and the version table
+    assert f"CREATE TABLE {schema.version_table} (" in up.getvalue()
+    for name in schema.metadata.tables:
+        assert f"CREATE TABLE {name} (" in up.getvalue()
+        assert f"DROP TABLE {name};" in down.getvalue()
     assert "'Côte d''Ivoire'" in up.getvalue()
-    assert down.getvalue().count("DROP TABLE ") == TABLE_COUNT
 
 
 def test_revisions_form_one_line_with_titles() -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from tests.migrations.revisions import open_engine, upgrade
 from tests.models.rows import one_row_of_each
+from tests.models.two_tenants import ROWS, new_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,3 +116,65 @@ def _filled(url: str) -> Iterator[Engine]:
         session.commit()
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: PostgresServer) -> Iterator[str]:
+    """A migrated database on PostgreSQL alone that stays as it is, to be copied."""
+    url = postgresql_server.create_database()
+    _migrate(url)
+    yield url
+    postgresql_server.drop_database(url)
+
+
+@pytest.fixture
+def migrated_postgresql(
+    postgresql_server: PostgresServer, postgresql_template: str
+) -> Iterator[Connection]:
+    """A copy of it for the test, in one transaction that is rolled back."""
+    url = postgresql_server.create_database(template=postgresql_template)
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        yield connection
+        connection.rollback()
+    engine.dispose()
+    postgresql_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file that stays as it is, to be copied."""
+    file = tmp_path_factory.mktemp("template") / "migrated.sqlite3"
+    _migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def migrated_sqlite(sqlite_template: Path, tmp_path: Path) -> Iterator[Engine]:
+    """A copy of it for the test."""
+    engine = open_engine(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'copy.sqlite3')}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def owner(postgresql_server: PostgresServer, postgresql_template: str) -> Iterator[Engine]:
+    """A migrated database with the rows of two tenants, as its owner sees it."""
+    url = postgresql_server.create_database(template=postgresql_template)
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        for number, tenant in ((101, "acme"), (102, "zeta")):
+            connection.exec_driver_sql(ROWS.format(tenant, number))
+    yield engine
+    engine.dispose()
+    postgresql_server.drop_database(url)
+
+
+@pytest.fixture
+def ordinary(owner: Engine) -> Iterator[Engine]:
+    """The same database for a role with rights on tables alone, through a pool of one."""
+    with new_role(owner) as engine:
+        with owner.begin() as connection:
+            rights = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public"
+            connection.exec_driver_sql(f"GRANT {rights} TO {engine.url.username}")
+        yield engine

@@ -5,16 +5,29 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
-from qadb.models import AuditLog, Base, Product, TestResult, TestRun, User, metadata
+from qadb.models import (
+    AuditLog,
+    Base,
+    Order,
+    Product,
+    RAGDocument,
+    TestResult,
+    TestRun,
+    User,
+    metadata,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+ENTRY = "table_name, record_id, action_type, ip_address"
 
 # a kind of column: SQL that neither engine takes, and the same on a model.
 MALFORMED: dict[str, tuple[str, type[Base], dict[str, object]]] = {
@@ -24,13 +37,19 @@ MALFORMED: dict[str, tuple[str, type[Base], dict[str, object]]] = {
         {"api_key_hash": "x" * 256},
     ),
     "longer address": (
-        f"UPDATE audit_logs SET ip_address = '{'1' * 46}'",
+        f"INSERT INTO audit_logs ({ENTRY}) VALUES ('users', '1', 'INSERT', '{'1' * 46}')",
         AuditLog,
         {"ip_address": "1" * 46},
     ),
     "no boolean": ("UPDATE users SET is_active = 7", User, {"is_active": 7}),
     "no moment": ("UPDATE test_runs SET ended_at = 'soon'", TestRun, {"ended_at": "soon"}),
     "no list": ("UPDATE products SET tags = '7'", Product, {"tags": [7]}),
+    "no UUID": ("UPDATE orders SET id = 'o-1'", Order, {"id": "o-1"}),
+    "no bytes": (
+        "UPDATE rag_documents SET embedding = 1234",
+        RAGDocument,
+        {"embedding": "1234"},
+    ),
     "too large": ("UPDATE products SET price = 1e30", Product, {"price": Decimal("1e30")}),
 }
 
@@ -42,6 +61,8 @@ SQLITE_ONLY: dict[str, str] = {
     "amount as text": "UPDATE products SET price = 'cheap'",
     "broken JSON": "UPDATE products SET extra_data = '{'",
     "an object for a list": "UPDATE products SET tags = '{}'",
+    "UUID with dashes": f"UPDATE orders SET id = '{UUID(int=7)}'",
+    "text for bytes": "UPDATE rag_documents SET embedding = '1234'",
     "broken list": "UPDATE products SET tags = '['",
 }
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import ForeignKey, Index, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, UniqueConstraint, inspect
 from sqlalchemy.orm import configure_mappers
 
 import qadb.models
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import RelationshipProperty
 
 FOREIGN_KEYS = [
-    pytest.param(table, key, id=f"{table.name}-{key.parent.name}")
+    pytest.param(table, key, id=f"{table.name}-{'-'.join(key.column_keys)}")
     for table in metadata.sorted_tables
-    for key in sorted(table.foreign_keys, key=lambda key: key.parent.name)
+    for key in sorted(table.foreign_key_constraints, key=lambda key: [*key.column_keys])
 ]
 WITH_TENANT = {"test_results", "audit_logs"}  # a tenant's id without foreign key
 
@@ -50,27 +50,40 @@ def test_the_package_exports_every_model() -> None:
     assert qadb.models.schema.metadata is metadata
 
 
+def test_the_schema_knows_what_the_engines_keep_beside_the_tables(
+    filled: Connection,
+) -> None:
+    found = inspect(filled)
+    tables = {*found.get_table_names()} - {*metadata.tables} - qadb.models.schema.own_tables
+    columns = {column["name"] for column in found.get_columns("notes")}
+    indexes = {index["name"] for index in found.get_indexes("notes")}
+    notes = metadata.tables["notes"]
+    beside = tables | columns - {*notes.columns.keys()} | indexes - {i.name for i in notes.indexes}
+    assert beside
+    assert beside <= qadb.models.schema.unmapped
+
+
 def test_unknown_names_are_no_attributes_of_the_package() -> None:
     with pytest.raises(AttributeError, match="Nothing"):
         qadb.models.Nothing  # noqa: B018 - the point
 
 
 @pytest.mark.parametrize(("table", "key"), FOREIGN_KEYS)
-def test_every_foreign_key_says_what_happens_on_delete(table: Table, key: ForeignKey) -> None:
+def test_every_foreign_key_says_what_happens_on_delete(
+    table: Table, key: ForeignKeyConstraint
+) -> None:
     assert key.ondelete in {"CASCADE", "RESTRICT", "SET NULL"}
-    assert (key.ondelete == "SET NULL") <= bool(key.parent.nullable)
+    assert (key.ondelete == "SET NULL") <= all(column.nullable for column in key.columns)
 
 
 @pytest.mark.parametrize(("table", "key"), FOREIGN_KEYS)
-def test_every_foreign_key_is_served_by_an_index(table: Table, key: ForeignKey) -> None:
-    column = key.parent
-    keys = [*table.indexes, *table.constraints]
+def test_every_foreign_key_is_served_by_an_index(table: Table, key: ForeignKeyConstraint) -> None:
     serving = [
         item
-        for item in keys
+        for item in [*table.indexes, *table.constraints]
         if isinstance(item, Index | UniqueConstraint | PrimaryKeyConstraint)
-        and next(iter(item.columns)) is column
-        and _condition(item) in ("None", f"{table.name}.{column.name} IS NOT NULL")
+        and [column.name for column in item.columns][: len(key.columns)] == key.column_keys
+        and _condition(item) in ("None", f"{table.name}.{key.column_keys[0]} IS NOT NULL")
     ]
     assert serving
 
@@ -81,11 +94,12 @@ def _condition(item: object) -> str:
 
 @pytest.mark.parametrize(("table", "key"), FOREIGN_KEYS)
 def test_sqlite_finds_children_by_an_index(
-    filled_sqlite: Connection, table: Table, key: ForeignKey
+    filled_sqlite: Connection, table: Table, key: ForeignKeyConstraint
 ) -> None:
-    query = f"EXPLAIN QUERY PLAN SELECT 1 FROM {table.name} WHERE {key.parent.name} = ?"
-    plan = str(filled_sqlite.exec_driver_sql(query, ("1",)).all())
-    assert f"({key.parent.name}=?" in plan
+    row = " AND ".join(f"{name} = ?" for name in key.column_keys)
+    query = f"EXPLAIN QUERY PLAN SELECT 1 FROM {table.name} WHERE {row}"
+    plan = str(filled_sqlite.exec_driver_sql(query, ("1",) * len(key.columns)).all())
+    assert " AND ".join(f"{name}=?" for name in key.column_keys) in plan
 
 
 def test_every_relationship_has_its_other_side() -> None:
@@ -96,7 +110,7 @@ def test_every_relationship_has_its_other_side() -> None:
 
 
 @pytest.mark.parametrize(("table", "key"), FOREIGN_KEYS)
-def test_every_foreign_key_has_a_relationship(table: Table, key: ForeignKey) -> None:
+def test_every_foreign_key_has_a_relationship(table: Table, key: ForeignKeyConstraint) -> None:
     synchronized = {
         column
         for relationship in _relationships()
@@ -105,12 +119,18 @@ def test_every_foreign_key_has_a_relationship(table: Table, key: ForeignKey) -> 
             *(relationship.secondary_synchronize_pairs or ()),
         ]
     }
-    assert key.parent in synchronized
+    assert {*key.columns} <= synchronized
 
 
 def test_users_list_what_they_made_and_did() -> None:
     names = {relationship.key for relationship in User.__mapper__.relationships}
     assert {"orders", "audit_logs", "triggered_runs", "created_products", "updated_bugs"} <= names
+    assert {"conversations", "messages", "notes", "events", "tool_executions"} <= names
+
+
+def test_runs_list_what_hangs_on_them() -> None:
+    names = {relationship.key for relationship in TestRun.__mapper__.relationships}
+    assert {"results", "coverage_data", "performance_results", "performance_baselines"} <= names
 
 
 @pytest.mark.parametrize("table", metadata.sorted_tables, ids=str)

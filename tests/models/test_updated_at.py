@@ -39,7 +39,8 @@ def test_all_tables_but_junctions_lists_and_results_are_timed() -> None:
     assert all("created_at" in metadata.tables[name].c for name in TIMED_TABLES)
 
 
-@pytest.mark.parametrize("table", TIMED_TABLES)
+# Nothing in the audit log can be updated.
+@pytest.mark.parametrize("table", [name for name in TIMED_TABLES if name != "audit_logs"])
 def test_raw_sql_moves_updated_at(filled: Connection, table: str) -> None:
     _age(filled, table)
     assert _is_old(filled, table)  # a statement that sets it itself is obeyed

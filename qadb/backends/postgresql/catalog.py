@@ -1,8 +1,9 @@
 """Reads PostgreSQL's catalog of the current namespace, in the server's own words.
 
-Objects of extensions are theirs and left out, and so are grants, which belong to a site. The
-server's functions name an object without its namespace where the search path finds it; the others'
-results have it taken off, so that catalogs of two namespaces compare.
+Objects of extensions are theirs and left out, and so are grants, which belong to a site, but for
+one: whether everybody may call what runs with its owner's rights. The server's functions name an
+object without its namespace where the search path finds it; the others' results have it taken off,
+so that catalogs of two namespaces compare.
 """
 
 from __future__ import annotations
@@ -124,7 +125,9 @@ WHERE c.relnamespace = %(namespace)s
 FUNCTIONS = """
 SELECT 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
     CASE p.prokind WHEN 'a' THEN 'aggregate of ' || pg_get_function_result(p.oid)
-    ELSE replace(pg_get_functiondef(p.oid), %(prefix)s, '') END, NULL
+    ELSE replace(pg_get_functiondef(p.oid), %(prefix)s, '') END
+    || CASE WHEN p.prosecdef AND has_function_privilege('public', p.oid, 'EXECUTE')
+       THEN '; open to everybody' ELSE '' END, NULL
 FROM pg_proc p WHERE p.pronamespace = %(namespace)s
   AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass
                   AND e.objid = p.oid AND e.deptype = 'e')

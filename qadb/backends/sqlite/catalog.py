@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
 # type: table, index, trigger or view; name; table: what it belongs to; sql: as it was written.
+# What a virtual table keeps its data in is the engine's own affair and differs by its version.
 OBJECTS = """
 SELECT type, name, tbl_name AS "table", sql FROM sqlite_master
-WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name
+WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+  AND tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow')
+ORDER BY name
 """
 
 # name; type; required: 0 or 1; default: as text; key: place in the primary key; hidden: 0 ordinary,
