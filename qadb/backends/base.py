@@ -38,6 +38,21 @@ class ConnectionOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Actor:
+    """On whose behalf a unit of work changes data; the audit log records it with every change.
+
+    Attributes:
+        user_id: the key of a row in ``users``.
+        session_id: the application's own session, such as that of a web server.
+    """
+
+    user_id: int | None = None
+    ip_address: str | None = None
+    user_agent: str | None = None
+    session_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LockHolder:
     """Who holds a lock that we wait for.
 
@@ -217,6 +232,24 @@ class Sizes(Protocol):
         ...
 
 
+class ContextSetter(Protocol):
+    """Tells the database for whom a transaction works."""
+
+    def set_context(
+        self, connection: Connection, *, tenant: str | None, actor: Actor | None
+    ) -> None:
+        """State tenant (None: all of them) and actor for the transaction that has just begun."""
+        ...
+
+    def clear_context(self, connection: Connection) -> None:
+        """Take back, right before COMMIT, what would outlive the transaction."""
+        ...
+
+    def allows_bulk(self, connection: Connection, table: Table) -> bool:
+        """Tell whether the bulk path may write to the table on behalf of this role."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """One engine's adapter: its name and the modules that meet each protocol."""
@@ -230,3 +263,4 @@ class Backend:
     keys: KeyFinder
     catalog: CatalogReader
     sizes: Sizes
+    context: ContextSetter

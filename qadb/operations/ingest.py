@@ -124,6 +124,7 @@ def ingest(
     _check_options(options)
     with database.connect(read_only=True) as connection:
         require_current(database, connection)
+        database.backend.context.set_context(connection, tenant=options.tenant, actor=None)
         require_tenant(connection, options.tenant)
     loader = _file_loader(database, options, progress)
     files: list[IngestedFile] = []

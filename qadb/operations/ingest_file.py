@@ -111,6 +111,8 @@ class FileLoader:
     def _load_once(self, source: ReportSource, report: OpenReport, reader: ReportReader) -> Loaded:
         records = _begin_reading(reader, report)
         with self._database.connect() as connection:
+            backend, tenant = self._database.backend, self._labelling.tenant_id
+            backend.context.set_context(connection, tenant=tenant, actor=None)
             runs = IngestRuns(connection, self._database.backend.bulk)
             run_key, holder = self._choose_run(runs, source, report)
             if holder is not None:

@@ -71,6 +71,7 @@ def read_stats(
     since = (now or datetime.now(UTC)) - timedelta(days=days)
     with database.connect(read_only=True) as connection:
         require_current(database, connection)
+        database.backend.context.set_context(connection, tenant=tenant, actor=None)
         if tenant is not None:
             require_tenant(connection, tenant)
         sizes = database.backend.sizes

@@ -7,6 +7,7 @@ from qadb.backends.postgresql import (
     bulk,
     catalog,
     connector,
+    context,
     errors,
     keys,
     locks,
@@ -24,4 +25,5 @@ backend = Backend(
     keys=keys,
     catalog=catalog,
     sizes=sizes,
+    context=context,
 )

@@ -12,6 +12,7 @@ from psycopg2.extensions import quote_ident
 from sqlalchemy.exc import DBAPIError
 
 from qadb.backends.binding import BoundRows
+from qadb.backends.postgresql.context import allows_bulk
 from qadb.backends.postgresql.copy_text import CopyStream, to_text
 
 if TYPE_CHECKING:
@@ -29,8 +30,14 @@ def insert(
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
 ) -> int:
-    """Insert rows, given as values in the order of ``columns``; returns how many."""
-    return _copy(connection, table.name, table, columns, rows)
+    """Insert rows, given as values in the order of ``columns``; returns how many.
+
+    PostgreSQL refuses COPY to a role that row-level security confines: its rows take the way
+    through a temporary table.
+    """
+    if allows_bulk(connection, table):
+        return _copy(connection, table.name, table, columns, rows)
+    return _insert_through_stage(connection, table, columns, rows)
 
 
 def insert_missing(
@@ -43,6 +50,16 @@ def insert_missing(
 
     COPY knows no ON CONFLICT: the rows pass through a temporary table of the transaction.
     """
+    _insert_through_stage(connection, table, columns, rows, " ON CONFLICT DO NOTHING")
+
+
+def _insert_through_stage(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    ending: str = "",
+) -> int:
     quote = connection.dialect.identifier_preparer.quote
     names = ", ".join(quote(name) for name in columns)
     target = quote(table.name)
@@ -51,10 +68,11 @@ def insert_missing(
         f"CREATE TEMPORARY TABLE {stage} ON COMMIT DROP AS SELECT {names} FROM {target} LIMIT 0"
     )
     _copy(connection, stage, table, columns, rows)
-    connection.exec_driver_sql(
-        f"INSERT INTO {target} ({names}) SELECT {names} FROM {stage} ON CONFLICT DO NOTHING"
+    result = connection.exec_driver_sql(
+        f"INSERT INTO {target} ({names}) SELECT {names} FROM {stage}{ending}"
     )
     connection.exec_driver_sql(f"DROP TABLE {stage}")
+    return result.rowcount
 
 
 def _copy(

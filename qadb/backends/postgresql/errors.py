@@ -82,6 +82,8 @@ def _privilege(reason: str, error: BaseException, url: DatabaseUrl) -> QadbError
 
 def _grant_hint(reason: str, grantee: str) -> str:
     """The statement that would help, where the server's words (in English) tell."""
+    if "row-level security" in reason:
+        return "This role is confined to one tenant: name its own with --tenant or QADB_TENANT."
     if "permission denied to create database" in reason:
         return f"Ask an administrator to create it, or to run: ALTER ROLE {grantee} CREATEDB"
     if "create temporary tables" in reason:

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from qadb.backends.base import Backend
-from qadb.backends.sqlite import bulk, catalog, connector, errors, keys, locks, migrations, sizes
+from qadb.backends.sqlite import (
+    bulk,
+    catalog,
+    connector,
+    context,
+    errors,
+    keys,
+    locks,
+    migrations,
+    sizes,
+)
 
 backend = Backend(
     name="sqlite",
@@ -15,4 +25,5 @@ backend = Backend(
     keys=keys,
     catalog=catalog,
     sizes=sizes,
+    context=context,
 )

@@ -1,0 +1,62 @@
+"""Ingest and stats as a PostgreSQL role that owns nothing: row-level security confines it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qadb.errors import InsufficientPrivilege
+from qadb.operations.ingest import IngestOptions
+from qadb.operations.init import init_database
+from qadb.operations.stats import read_stats
+from tests.support.databases import open_database
+from tests.support.postgres_client import execute
+from tests.support.report_files import load_one
+from tests.support.roles import ordinary_role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+REPORT = """<testsuite name="s" timestamp="2026-11-22T01:00:00Z">
+<testcase classname="c" name="passes" time="0.1"/>
+<testcase classname="c" name="fails" time="0.2"><failure message="no"/></testcase>
+</testsuite>"""
+YEARS = 36_500
+
+
+@pytest.fixture
+def role_url(postgresql_url: str) -> Iterator[str]:
+    """A database at head with two tenants, for a role with rights to the tables and no more."""
+    with open_database(postgresql_url) as database:
+        init_database(database)
+    execute(postgresql_url, "INSERT INTO tenants (id, name) VALUES ('acme', 'Acme')")
+    with ordinary_role(postgresql_url) as role:
+        execute(postgresql_url, "GRANT USAGE ON SCHEMA public TO {}", role.name)
+        rights = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}"
+        execute(postgresql_url, rights, role.name)
+        yield role.url(postgresql_url)
+
+
+def test_role_loads_and_reads_what_is_its_tenants(role_url: str, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(REPORT)
+    with open_database(role_url) as database:
+        loaded = load_one(database, report, IngestOptions(tenant="acme"))
+        again = load_one(database, report, IngestOptions(tenant="acme"))
+        own = read_stats(database, days=YEARS, tenant="acme")
+        others = read_stats(database, days=YEARS, tenant="default")
+
+    assert (loaded.status, loaded.rows, loaded.error) == ("ingested", 2, None)
+    assert (again.status, again.run_id) == ("duplicate", loaded.run_id)
+    assert (own.results.total, own.results.failed) == (2, 1)
+    assert others.results.total == 0
+
+
+def test_role_that_asks_for_all_tenants_is_told_to_name_its_own(role_url: str) -> None:
+    with open_database(role_url) as database, pytest.raises(InsufficientPrivilege) as caught:
+        read_stats(database)
+
+    assert caught.value.hint is not None
+    assert "--tenant" in caught.value.hint
