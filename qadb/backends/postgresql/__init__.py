@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from qadb.backends.base import Backend
-from qadb.backends.postgresql import bulk, catalog, connector, errors, locks, migrations, sizes
+from qadb.backends.postgresql import (
+    bulk,
+    catalog,
+    conflicts,
+    connector,
+    context,
+    errors,
+    locks,
+    migrations,
+    sizes,
+    upserts,
+)
 
 backend = Backend(
     name="postgresql",
@@ -14,4 +25,7 @@ backend = Backend(
     bulk=bulk,
     catalog=catalog,
     sizes=sizes,
+    context=context,
+    upserts=upserts,
+    conflicts=conflicts,
 )
