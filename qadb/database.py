@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from qadb.backends.base import ConnectionOptions
+from qadb.backends.base import Actor, ConnectionOptions
 from qadb.backends.registry import load_backend
 from qadb.errors import (
     AuthenticationFailed,
@@ -25,13 +25,16 @@ from qadb.schema import load_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.orm import Session
 
     from qadb.backends.base import Backend, LockHolder
     from qadb.schema import Schema
+    from qadb.sessions.unit import UnitOfWork
     from qadb.settings import DatabaseUrl, Settings
+
+__all__ = ["Actor", "Database", "refuse_memory"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ class Database:
         schema: what it should hold; the built-in one by default.
         options: how to connect.
         connect_retries: how often a failed connection is tried again, with growing pauses.
+        replica_url: where read-only sessions go instead, and nowhere else when it is down.
     """
 
     def __init__(
@@ -61,14 +65,17 @@ class Database:
         *,
         options: ConnectionOptions | None = None,
         connect_retries: int = 5,
+        replica_url: DatabaseUrl | None = None,
     ) -> None:
         self.url = url
+        self.replica_url = replica_url
         self.schema = schema or load_schema()
         self.options = options or ConnectionOptions()
         self.connect_retries = connect_retries
         self.backend: Backend = load_backend(url.engine)
         self.server_version: str | None = None
         self._engines: dict[bool, Engine] = {}
+        self._replica: Database | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings, *, application: str = "qadb") -> Self:
@@ -82,8 +89,10 @@ class Database:
                 pool_recycle_seconds=settings.pool_recycle_seconds,
                 pool_timeout_seconds=settings.pool_timeout_seconds,
                 echo=settings.echo,
+                slow_query_ms=settings.slow_query_ms,
             ),
             connect_retries=settings.connect_retries,
+            replica_url=settings.replica_url,
         )
 
     def __enter__(self) -> Self:
@@ -101,6 +110,8 @@ class Database:
             engine.dispose()
         if True in engines:
             self.backend.connector.tidy(self.url)
+        if self._replica is not None:
+            self._replica.close()
 
     def engine(self, *, read_only: bool = False) -> Engine:
         """The pooled SQLAlchemy engine, for code that wants to go its own way."""
@@ -109,6 +120,10 @@ class Database:
             engine = self.backend.connector.open_engine(
                 self.url, self.options, read_only=key, pooled=True
             )
+            if self.options.slow_query_ms is not None:
+                from qadb.sessions.slow_queries import log_slow_queries  # noqa: PLC0415 - on demand
+
+                log_slow_queries(engine, self.options.slow_query_ms)
             self._engines.setdefault(key, engine)  # another thread may have been faster
         return self._engines[key]
 
@@ -128,15 +143,6 @@ class Database:
             if self.server_version is None:
                 self.server_version = self.backend.connector.server_version(connection)
             yield connection
-
-    @contextmanager
-    def session(self, *, read_only: bool = False) -> Iterator[Session]:
-        """A unit of work: commits on success, rolls back on error."""
-        from sqlalchemy.orm import Session  # noqa: PLC0415 - half of the start-up time
-
-        with self.connect(read_only=read_only) as connection, Session(bind=connection) as session:
-            yield session
-            session.flush()
 
     @contextmanager
     def migrating(self, *, lock_timeout_seconds: float) -> Iterator[Connection]:
@@ -202,6 +208,114 @@ class Database:
             yield
         except known + translator.driver_errors as error:
             raise translator.translate(error, self.url) from error
+
+    @contextmanager
+    def session(
+        self,
+        *,
+        tenant: str | None = None,
+        all_tenants: bool = False,
+        actor: Actor | None = None,
+        read_only: bool = False,
+    ) -> Iterator[UnitOfWork]:
+        """A unit of work: commits on success, rolls back on error.
+
+        Args:
+            tenant: the tenant that it sees and changes; the one called ``default`` if none is
+                named. What can't be confined to it raises TenantViolation.
+            all_tenants: work for all of them; rows without a tenant of their own then go to
+                ``default``.
+            actor: who is named in the audit log.
+            read_only: refuse changes, and read from the replica where there is one.
+
+        Raises:
+            DatabaseUnreachable: no connection, after retries.
+            QadbError: whatever the engine refuses.
+        """
+        with self._unit(tenant, actor, all_tenants=all_tenants, read_only=read_only) as unit:
+            yield unit
+            unit.commit()
+
+    def run(
+        self,
+        work: Callable[[UnitOfWork], T],
+        *,
+        attempts: int = 3,
+        idempotent: bool = False,
+        tenant: str | None = None,
+        all_tenants: bool = False,
+        actor: Actor | None = None,
+        read_only: bool = False,
+    ) -> T:
+        """Do the work in a session of its own and commit; again from the start when it was in vain.
+
+        A lost connection and a conflict with another transaction are tried again, with growing
+        pauses. Once a COMMIT was sent nobody can tell what a lost connection left behind, so that
+        is raised instead.
+
+        Args:
+            work: gets a fresh session each time; what it does besides must bear repetition.
+            attempts: how often it is tried, the first time included.
+            idempotent: the work may be done twice, so a COMMIT of unknown fate is tried again too.
+            tenant: as in `session`.
+            all_tenants: as there.
+            actor: as there.
+            read_only: as there.
+        """
+        from qadb.sessions.retries import run_again  # noqa: PLC0415 - loads SQLAlchemy
+
+        def open_unit() -> AbstractContextManager[UnitOfWork]:
+            return self._unit(tenant, actor, all_tenants=all_tenants, read_only=read_only)
+
+        return run_again(
+            open_unit,
+            self.translated,
+            work,
+            attempts=attempts,
+            idempotent=idempotent,
+            delay_seconds=_delay_seconds,
+        )
+
+    @contextmanager
+    def _unit(
+        self, tenant: str | None, actor: Actor | None, *, all_tenants: bool, read_only: bool
+    ) -> Iterator[UnitOfWork]:
+        from qadb.sessions.unit import DEFAULT_TENANT, UnitOfWork  # noqa: PLC0415 - half of the start-up time
+
+        if all_tenants and tenant is not None:
+            raise ValueError("a session is for one tenant or for all of them")
+        source = self._reader() if read_only else self
+        with (
+            source.translated(),
+            UnitOfWork(
+                source.engine(read_only=read_only),
+                source.backend,
+                source.schema.metadata,
+                tenant=None if all_tenants else (DEFAULT_TENANT if tenant is None else tenant),
+                actor=actor,
+                read_only=read_only,
+            ) as unit,
+        ):
+
+            def connect() -> None:
+                with source.translated():
+                    unit.open()
+
+            source._retrying(connect)  # noqa: SLF001 - the replica is one of us
+            yield unit
+
+    def _reader(self) -> Database:
+        """Where read-only sessions go: the replica, or here when there is none."""
+        if self.replica_url is None:
+            return self
+        if self._replica is None:
+            self._replica = Database(
+                self.replica_url,
+                self.schema,
+                options=self.options,
+                connect_retries=self.connect_retries,
+            )
+        return self._replica
 
     @contextmanager
     def _connected(self, engine: Engine) -> Iterator[Connection]:

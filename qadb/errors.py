@@ -6,7 +6,10 @@ Owns the message, the hint and the exit code of a failure. Showing them is the c
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ExitCode(IntEnum):
@@ -116,6 +119,7 @@ class ConflictError(QadbError):
     Attributes:
         table: the table's name, or None where the engine does not tell.
         constraint: the constraint's name (SQLite tells columns instead).
+        values: what the row holds in the columns concerned, where it is known.
     """
 
     code = "conflict"
@@ -126,11 +130,37 @@ class ConflictError(QadbError):
         *,
         table: str | None = None,
         constraint: str | None = None,
+        values: Mapping[str, object] | None = None,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.table = table
         self.constraint = constraint
+        self.values = dict(values or {})
+
+
+class TenantViolation(QadbError):
+    """A tenant's session was asked for what is another tenant's, or for what it can't confine."""
+
+    code = "tenant_violation"
+
+
+class ReadOnlySession(QadbError):
+    """A session that was opened for reading was asked to write."""
+
+    code = "read_only"
+
+
+class RowNotFound(QadbError):
+    """There is no such row, or none that this session may see."""
+
+    code = "row_not_found"
+
+
+class SeveralRowsFound(QadbError):
+    """More than one row matches where one was asked for."""
+
+    code = "several_rows"
 
 
 class LockNotAvailable(QadbError):

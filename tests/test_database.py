@@ -221,7 +221,7 @@ def test_another_schema_may_be_given(sqlite_url: str) -> None:
 
 
 def test_session_commits_on_success(database: Database) -> None:
-    with database.session() as session:
+    with database.session(all_tenants=True) as session:
         session.add(Thing(id=1, name="a"))
 
     assert fetch_rows(database, "SELECT id, name FROM things") == [(1, "a")]
@@ -229,7 +229,7 @@ def test_session_commits_on_success(database: Database) -> None:
 
 def test_session_rolls_back_on_error(database: Database) -> None:
     def fail() -> None:
-        with database.session() as session:
+        with database.session(all_tenants=True) as session:
             session.add(Thing(id=1, name="a"))
             session.flush()
             raise LookupError("the caller's own affair")
@@ -243,7 +243,7 @@ def test_session_rolls_back_on_error(database: Database) -> None:
 def test_key_that_breaks_in_the_last_flush_is_a_conflict_and_leaves_nothing(
     database: Database,
 ) -> None:
-    with pytest.raises(ConflictError) as caught, database.session() as session:
+    with pytest.raises(ConflictError) as caught, database.session(all_tenants=True) as session:
         session.add_all([Thing(id=1, name="a"), Thing(id=2, name="a")])
 
     assert caught.value.table == "things"
@@ -253,7 +253,7 @@ def test_key_that_breaks_in_the_last_flush_is_a_conflict_and_leaves_nothing(
 def test_read_only_session_reads(database: Database) -> None:
     execute(database, "INSERT INTO things VALUES (1, 'a')")
 
-    with database.session(read_only=True) as session:
+    with database.session(all_tenants=True, read_only=True) as session:
         assert session.get_one(Thing, 1).name == "a"
 
 
@@ -295,7 +295,7 @@ def test_threads_share_a_database(database: Database) -> None:
     def write(first: int) -> None:
         try:
             for number in range(first, first + 10):
-                with database.session() as session:
+                with database.session(all_tenants=True) as session:
                     session.add(Thing(id=number, name=f"{number}"))
         except Exception as error:  # noqa: BLE001 - to show it in the test's own thread
             failures.append(error)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import ColumnElement, Connection, Engine, Table
+    from sqlalchemy import ColumnElement, Connection, Engine, Insert, Table
+    from sqlalchemy.orm import DeclarativeBase
 
     from qadb.backends.catalog import Catalog
     from qadb.errors import QadbError
@@ -27,6 +28,7 @@ class ConnectionOptions:
     Attributes:
         application: name that the server shows for our sessions.
         echo: log every statement.
+        slow_query_ms: log statements that take at least as long; None logs none.
     """
 
     application: str = "qadb"
@@ -35,6 +37,7 @@ class ConnectionOptions:
     pool_recycle_seconds: int = 3600
     pool_timeout_seconds: float = 30.0
     echo: bool = False
+    slow_query_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +253,56 @@ class ContextSetter(Protocol):
         ...
 
 
+class UpsertMaker(Protocol):
+    """Makes INSERT statements that know what to do about a row that is there already."""
+
+    def insert_or_update(
+        self,
+        model: type[DeclarativeBase],
+        values: Mapping[str, object],
+        *,
+        key: Sequence[str],
+        predicate: ColumnElement[bool] | None,
+        changes: Sequence[str],
+    ) -> Insert:
+        """Insert the values, or change the row with the same key to them.
+
+        Args:
+            model: where the row goes; the statement stays the ORM's.
+            values: the row.
+            key: the columns of a unique key.
+            predicate: the condition of that key when it holds for some rows only.
+            changes: the columns that a row found takes over; at least one.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRule:
+    """What the engine says about a row that it refused.
+
+    Attributes:
+        constraint: its name, where the engine tells.
+        columns: the columns concerned, where the engine tells.
+        values: what they hold as text, where the engine tells.
+        is_foreign_key: a row refers to one that is not there, or is referred to.
+    """
+
+    table: str | None = None
+    constraint: str | None = None
+    columns: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    is_foreign_key: bool = False
+
+
+class ConflictReader(Protocol):
+    """Reads which rule a refused row breaks."""
+
+    def read_conflict(self, error: BaseException) -> BrokenRule:
+        """Return what the driver's exception for a broken constraint tells."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """One engine's adapter: its name and the modules that meet each protocol."""
@@ -264,3 +317,5 @@ class Backend:
     catalog: CatalogReader
     sizes: Sizes
     context: ContextSetter
+    upserts: UpsertMaker
+    conflicts: ConflictReader

@@ -265,7 +265,7 @@ def test_error_of_the_rows_is_found_however_late_it_comes(sample: Database) -> N
 
 
 def test_bulk_and_session_share_one_transaction(sample: Database) -> None:
-    with sample.session() as session:
+    with sample.session(all_tenants=True) as session:
         connection = session.connection()
         sample.backend.bulk.insert(connection, PARENT, ("id",), [(1,), (2,)])
         assert session.scalars(select(PARENT.c.id).order_by(PARENT.c.id)).all() == [1, 2]

@@ -6,6 +6,7 @@ from qadb.backends.base import Backend
 from qadb.backends.sqlite import (
     bulk,
     catalog,
+    conflicts,
     connector,
     context,
     errors,
@@ -13,6 +14,7 @@ from qadb.backends.sqlite import (
     locks,
     migrations,
     sizes,
+    upserts,
 )
 
 backend = Backend(
@@ -26,4 +28,6 @@ backend = Backend(
     catalog=catalog,
     sizes=sizes,
     context=context,
+    upserts=upserts,
+    conflicts=conflicts,
 )

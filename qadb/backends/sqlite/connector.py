@@ -207,6 +207,16 @@ def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
+def _is_prepared(path: Path) -> bool:
+    """Tell whether the file is in WAL mode; content alone may be another's half-done work."""
+    try:
+        with contextlib.closing(_open(path, "ro", timeout_seconds=0.0)) as connection:
+            mode: str = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    except sqlite3.OperationalError:
+        return False
+    return mode == "wal"
+
+
 def _prepare_file(path: Path) -> bool:
     """Set the modes that lie in the file; False when another process was faster.
 
@@ -221,7 +231,7 @@ def _prepare_file(path: Path) -> bool:
         except sqlite3.OperationalError as error:
             if not error.sqlite_errorname.startswith("SQLITE_BUSY"):
                 raise
-            if has_content(path):
+            if _is_prepared(path):
                 return False
             if time.monotonic() >= deadline:
                 raise

@@ -1,0 +1,30 @@
+"""INSERT … ON CONFLICT in PostgreSQL's dialect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.dialects.postgresql import insert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Insert
+    from sqlalchemy.orm import DeclarativeBase
+
+
+def insert_or_update(
+    model: type[DeclarativeBase],
+    values: Mapping[str, object],
+    *,
+    key: Sequence[str],
+    predicate: ColumnElement[bool] | None,
+    changes: Sequence[str],
+) -> Insert:
+    """Insert the values, or change the row with the same key to them."""
+    statement = insert(model).values(dict(values))
+    return statement.on_conflict_do_update(
+        index_elements=list(key),
+        index_where=predicate,
+        set_={name: statement.excluded[name] for name in changes},
+    )

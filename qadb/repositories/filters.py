@@ -1,0 +1,142 @@
+"""Filters by keyword: ``status="failed"``, ``started_at__gte=…``, ``name__icontains=…``.
+
+A keyword is a column's name, or one with two underscores and an operator. Unknown names raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from sqlalchemy import String, inspect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
+
+    Attribute: TypeAlias = QueryableAttribute[object]
+
+SEPARATOR = "__"
+
+
+def column_of(model: type[DeclarativeBase], name: str) -> Attribute:
+    """Return a model's column by name; raises ValueError for any other name."""
+    names = inspect(model).column_attrs.keys()
+    if name not in names:
+        known = ", ".join(sorted(names))
+        raise ValueError(f"{model.__name__} has no column {name!r}; it has {known}")
+    return cast("Attribute", getattr(model, name))
+
+
+def conditions(
+    model: type[DeclarativeBase], filters: Mapping[str, object]
+) -> list[ColumnElement[bool]]:
+    """Return the condition of each filter.
+
+    Raises:
+        ValueError: an unknown column or operator, or a value that the operator can't take.
+    """
+    return [_condition(model, keyword, value) for keyword, value in filters.items()]
+
+
+def _condition(model: type[DeclarativeBase], keyword: str, value: object) -> ColumnElement[bool]:
+    name, _, operator = keyword.partition(SEPARATOR)
+    column = column_of(model, name)
+    make = _OPERATORS.get(operator)
+    if make is None:
+        known = ", ".join(sorted(filter(None, _OPERATORS)))
+        raise ValueError(f"{keyword}: there is no operator {operator!r}; there are {known}")
+    try:
+        return make(column, value)
+    except _NotForThisError as error:
+        raise ValueError(f"{keyword}: {error}") from None
+
+
+class _NotForThisError(Exception):
+    """The operator can't take the column or the value."""
+
+
+_Make: TypeAlias = "Callable[[Attribute, object], ColumnElement[bool]]"
+
+
+def _comparison(method: str) -> _Make:
+    def make(column: Attribute, value: object) -> ColumnElement[bool]:
+        if value is None:
+            raise _NotForThisError("nothing compares with None; use isnull")
+        return cast("ColumnElement[bool]", getattr(column, method)(value))
+
+    return make
+
+
+def _pattern(method: str, *, escapes: bool) -> _Make:
+    def make(column: Attribute, value: object) -> ColumnElement[bool]:
+        if not isinstance(column.type, String):
+            raise _NotForThisError("the column holds no text")
+        if not isinstance(value, str):
+            raise _NotForThisError(f"text is needed, not {type(value).__name__}")
+        match = getattr(column, method)
+        condition = match(value, autoescape=True) if escapes else match(value, escape="\\")
+        return cast("ColumnElement[bool]", condition)
+
+    return make
+
+
+def _is_null(column: Attribute, value: object) -> ColumnElement[bool]:
+    if not isinstance(value, bool):
+        raise _NotForThisError("True or False is needed")
+    return column.is_(None) if value else column.is_not(None)
+
+
+def _is_in(column: Attribute, value: object) -> ColumnElement[bool]:
+    members = _members(value)
+    known = [member for member in members if member is not None]
+    found = column.in_(known)
+    return found | column.is_(None) if len(known) < len(members) else found
+
+
+def _is_not_in(column: Attribute, value: object) -> ColumnElement[bool]:
+    """Like ``ne``, it holds for NULL unless None is among the values."""
+    members = _members(value)
+    known = [member for member in members if member is not None]
+    absent = column.not_in(known)
+    is_set = column.is_not(None)
+    return absent & is_set if len(known) < len(members) else absent | ~is_set
+
+
+def _is_between(column: Attribute, value: object) -> ColumnElement[bool]:
+    try:
+        lower, upper = _members(value)
+    except ValueError:
+        raise _NotForThisError("a lower and an upper bound are needed") from None
+    return column.between(lower, upper)
+
+
+def _members(value: object) -> Collection[object]:
+    if isinstance(value, str | bytes) or not isinstance(value, Collection):
+        raise _NotForThisError(f"a list is needed, not {type(value).__name__}")
+    return value
+
+
+_OPERATORS: dict[str, _Make] = {
+    "": lambda column, value: column == value,
+    "eq": lambda column, value: column == value,
+    "ne": lambda column, value: column.is_distinct_from(value),
+    "lt": _comparison("__lt__"),
+    "lte": _comparison("__le__"),
+    "gt": _comparison("__gt__"),
+    "gte": _comparison("__ge__"),
+    "in": _is_in,
+    "notin": _is_not_in,
+    "between": _is_between,
+    "isnull": _is_null,
+    "like": _pattern("like", escapes=False),
+    "ilike": _pattern("ilike", escapes=False),
+    "contains": _pattern("contains", escapes=True),
+    "icontains": _pattern("icontains", escapes=True),
+    "startswith": _pattern("startswith", escapes=True),
+    "istartswith": _pattern("istartswith", escapes=True),
+    "endswith": _pattern("endswith", escapes=True),
+    "iendswith": _pattern("iendswith", escapes=True),
+}

@@ -1,0 +1,64 @@
+"""A database with two tenants, and a session of one of them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import event
+
+from tests.repositories.shop import ProductRepository
+from tests.sessions.conftest import (
+    acme,
+    database,
+    tenants_template,
+    tenants_url,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Connection
+
+    from qadb.database import Database
+    from qadb.sessions.unit import UnitOfWork
+
+__all__ = ["acme", "database", "tenants_template", "tenants_url"]
+
+
+@pytest.fixture
+def queries(database: Database) -> Callable[[], AbstractContextManager[list[str]]]:
+    """Collect the SELECTs that run in a block."""
+
+    @contextmanager
+    def collect() -> Iterator[list[str]]:
+        seen: list[str] = []
+
+        def note(_c: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+            if statement.startswith("SELECT"):
+                seen.append(statement)
+
+        event.listen(database.engine(), "before_cursor_execute", note)
+        yield seen
+        event.remove(database.engine(), "before_cursor_execute", note)
+
+    return collect
+
+
+@pytest.fixture
+def products(acme: UnitOfWork) -> ProductRepository:
+    """Five products, one of them deleted; the shop that is there already is the sixth."""
+    repository = ProductRepository(acme)
+    for number, name in enumerate(["Anvil", "Bell", "Crate", "Drum", "Eel"]):
+        repository.create(
+            name=name,
+            sku=f"p-{number}",
+            price=Decimal(number) / 2,
+            category="loud" if name in {"Bell", "Drum"} else None,
+            inventory_quantity=number % 2,
+        )
+    repository.delete(repository.list(name="Eel")[0])
+    return repository
