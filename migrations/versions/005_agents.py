@@ -159,7 +159,9 @@ def _give_orders_a_default_key() -> None:
 
 def _take_the_default_key_from_orders() -> None:
     if _on_sqlite():
-        _rebuild_orders(sa.Column("id", sa.CHAR(32), nullable=False))
+        # The key has no check before: Text without a length gets none, and CHAR is what it was.
+        unchecked = sa.Text().with_variant(sa.CHAR(32), "sqlite")
+        _rebuild_orders(sa.Column("id", unchecked, nullable=False))
     else:
         op.execute("ALTER TABLE orders ALTER COLUMN id DROP DEFAULT")
 

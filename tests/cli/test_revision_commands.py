@@ -13,6 +13,7 @@ from tests.cli.terminal import run_on_terminal
 from tests.operations.foreign import fill_with_foreign_tables, stand_at
 from tests.support.databases import execute, open_database
 from tests.support.program import Program, ProgramInside
+from tests.support.revisions import AFTER_HEAD, BEFORE_HEAD, HEAD, REVISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,11 +60,11 @@ def at(migrated_url: str, qadb: Program) -> Program:
 
 
 def make_behind(database: Database) -> None:
-    stand_at(database, "002")
+    stand_at(database, BEFORE_HEAD)
 
 
 def make_ahead(database: Database) -> None:
-    stand_at(database, "099")
+    stand_at(database, AFTER_HEAD)
 
 
 def make_forked(database: Database) -> None:
@@ -108,7 +109,7 @@ def test_status_shows_every_state_of_a_managed_database(
     checked = at("status", "--check", "--json")
     assert (checked.exit_code, checked.stderr) == (check_code, "")
     assert_is_status(checked.document, state)
-    assert len(checked.document["history"]) == 3
+    assert len(checked.document["history"]) == len(REVISIONS)
     assert checked.document["size_bytes"] > 0
     assert checked.document["database"]["server_version"]
 
@@ -129,7 +130,7 @@ def test_status_shows_every_state_of_a_database_that_is_not_ours_yet(
     assert state in shown.stdout
     assert_is_status(checked.document, state)
     assert checked.document["history"] == []
-    assert len(checked.document["pending"]) == (0 if state == "unmanaged" else 3)
+    assert len(checked.document["pending"]) == (0 if state == "unmanaged" else len(REVISIONS))
 
 
 def test_status_of_what_is_not_there_creates_nothing(qadb: Program) -> None:
@@ -150,7 +151,7 @@ def test_a_first_session_from_nothing_to_current(process: Program) -> None:
     file = process.folder / "data" / "qadb.sqlite3"
     assert (made.exit_code, made.stderr) == (0, "")
     assert made.stdout.startswith(f"Created sqlite:///{file}\n")
-    assert made.stdout.endswith("is ready at revision 003.\n")
+    assert made.stdout.endswith(f"is ready at revision {HEAD}.\n")
     assert again.document.keys() >= APPLIED | {"created"}
     assert (again.document["created"], again.document["applied"]) == (False, [])
     assert process("status", "--check").exit_code == 0
@@ -160,7 +161,7 @@ def test_init_of_a_current_database_says_so(at: Program) -> None:
     ended = at("init")
 
     assert (ended.exit_code, ended.stderr) == (0, "")
-    assert ended.stdout.endswith("is at 003 already: nothing to do.\n")
+    assert ended.stdout.endswith(f"is at {HEAD} already: nothing to do.\n")
 
 
 def test_rollback_and_migrate_say_what_they_did(at: Program, migrated_url: str) -> None:
@@ -170,8 +171,8 @@ def test_rollback_and_migrate_say_what_they_did(at: Program, migrated_url: str) 
     back = at("rollback", "001", "--yes", "--json")
     assert (back.exit_code, back.stderr) == (0, "")
     assert back.document.keys() >= APPLIED | {"losses"}
-    assert (back.document["from"], back.document["to"]) == ("003", "001")
-    assert [step["revision"] for step in back.document["applied"]] == ["003", "002"]
+    assert (back.document["from"], back.document["to"]) == (HEAD, "001")
+    assert [step["revision"] for step in back.document["applied"]] == [*REVISIONS[:0:-1]]
     assert {"table": "holds", "column": None, "rows": 1} in back.document["losses"]
 
     forward = at("migrate", "--target", "2")
@@ -179,19 +180,19 @@ def test_rollback_and_migrate_say_what_they_did(at: Program, migrated_url: str) 
     assert "from 001 to 002.\n" in forward.stdout
     last = at("migrate", "--json").document
     assert last.keys() >= APPLIED
-    assert [step["revision"] for step in last["applied"]] == ["003"]
+    assert [step["revision"] for step in last["applied"]] == [*REVISIONS[2:]]
     assert last["applied"][0].keys() == {"revision", "title", "elapsed_seconds"}
 
 
 def test_dry_runs_change_nothing(at: Program) -> None:
-    back = at("rollback", "--dry-run")
+    back = at("rollback", "002", "--dry-run")
     assert (back.exit_code, back.stderr) == (0, "")
     assert "test_results" in back.stdout
     assert back.stdout.endswith("Nothing was changed.\n")
-    assert at("rollback", "--dry-run", "--json").document["dry_run"]
+    assert at("rollback", "002", "--dry-run", "--json").document["dry_run"]
     assert at("status", "--check").exit_code == 0
 
-    at("rollback", "--yes")
+    at("rollback", "002", "--yes")
     assert at("migrate", "--dry-run").stdout.endswith("Nothing was changed.\n")
     assert at("status", "--json").document["revision"] == "002"
 
@@ -207,7 +208,9 @@ def test_rollback_off_a_terminal_needs_a_yes(at: Program) -> None:
     assert at("status", "--check").exit_code == 0
 
 
-@pytest.mark.parametrize(("answer", "exit_code", "revision"), [("y", 0, "002"), ("n", 1, "003")])
+@pytest.mark.parametrize(
+    ("answer", "exit_code", "revision"), [("y", 0, BEFORE_HEAD), ("n", 1, HEAD)]
+)
 def test_rollback_asks_on_a_terminal(
     at: Program,
     migrated_url: str,
@@ -222,7 +225,7 @@ def test_rollback_asks_on_a_terminal(
     seen = run_on_terminal(at.command("rollback"), typed=f"{answer}\n")
 
     assert seen.exit_code == exit_code
-    assert "back to 002" in seen.stderr
+    assert f"back to {BEFORE_HEAD}" in seen.stderr
     assert "[y/N]" in seen.stderr
     assert at("status", "--json").document["revision"] == revision
 
@@ -230,8 +233,12 @@ def test_rollback_asks_on_a_terminal(
 @pytest.mark.parametrize(
     ("words", "exit_code", "said"),
     [
-        (["rollback", "--steps", "4", "--yes"], 2, "it has 3 revisions"),
-        (["rollback", "007", "--yes"], 2, "There is no revision '007'"),
+        (
+            ["rollback", "--steps", str(len(REVISIONS) + 1), "--yes"],
+            2,
+            f"it has {len(REVISIONS)} revisions",
+        ),
+        (["rollback", AFTER_HEAD, "--yes"], 2, f"There is no revision '{AFTER_HEAD}'"),
         (["rollback", "001", "--steps", "1"], 2, "not both"),
         (["rollback", "--steps", "0"], 2, "--steps"),
         (["migrate", "--target", "x"], 2, "There is no revision 'x'"),

@@ -10,10 +10,11 @@ import pytest
 
 from qadb.errors import QadbError, RevisionMismatch, UnmanagedDatabase
 from qadb.operations.init import init_database
-from qadb.revisions.catalogue import read_catalogue
 from qadb.revisions.state import read_state
 from tests.operations.foreign import fill_with_foreign_tables, stand_at
-from tests.support.databases import dump, execute, fetch_rows, open_database, sqlite_file
+from tests.revisions.running import go_up
+from tests.support.databases import dump, fetch_rows, open_database, sqlite_file
+from tests.support.revisions import AFTER_HEAD, BEFORE_HEAD, HEAD, REVISIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +24,10 @@ if TYPE_CHECKING:
 
 
 def test_init_makes_all_tables_and_reference_data_in_an_empty_place(empty: Database) -> None:
-    names = [r.revision for r in read_catalogue(empty.schema.migrations).revisions]
-
     result = init_database(empty)
 
-    assert (result.from_revision, result.to_revision) == (None, names[-1])
-    assert [step.revision for step in result.applied] == names
+    assert (result.from_revision, result.to_revision) == (None, HEAD)
+    assert [step.revision for step in result.applied] == [*REVISIONS]
     assert all(step.elapsed_seconds > 0 and step.title for step in result.applied)
     assert read_state(empty).state == "current"
     assert fetch_rows(empty, "SELECT id FROM tenants") == [("default",)]
@@ -77,15 +76,13 @@ def test_init_run_again_says_so_and_changes_nothing(
 
 
 def test_init_goes_on_from_where_an_earlier_one_stopped(empty: Database) -> None:
-    init_database(empty)
-    execute(empty, "DELETE FROM qadb_version", "INSERT INTO qadb_version VALUES ('002')")
-    last_tables = ["test_case_features", "test_results", "bugs", "ingest_files", "sync_events"]
-    last_tables += ["holds", "test_runs", "test_cases"]
-    execute(empty, *(f"DROP TABLE {table}" for table in last_tables))
+    empty.create()
+    go_up(empty, "002")
 
     result = init_database(empty)
 
-    assert [step.revision for step in result.applied] == ["003"]
+    assert (result.created, result.from_revision, result.to_revision) == (False, "002", HEAD)
+    assert [step.revision for step in result.applied] == [*REVISIONS[2:]]
     assert read_state(empty).state == "current"
 
 
@@ -115,7 +112,11 @@ def test_init_leaves_an_empty_file_of_another_application_alone(sqlite_url: str)
 
 @pytest.mark.parametrize(
     ("revisions", "words"),
-    [(["099"], "upgrade"), (["side_branch"], "another build"), (["002", "003"], "another build")],
+    [
+        ([AFTER_HEAD], "upgrade"),
+        (["side_branch"], "another build"),
+        ([BEFORE_HEAD, HEAD], "another build"),
+    ],
 )
 def test_init_refuses_a_database_that_another_qadb_migrated(
     migrated: Database,

@@ -14,20 +14,18 @@ from qadb.errors import (
     RevisionNotFound,
     UnmanagedDatabase,
 )
-from qadb.models import schema
 from qadb.operations.migrate import migrate, plan_migration
 from qadb.operations.rollback import plan_rollback, rollback
-from qadb.revisions.catalogue import BASE, read_catalogue
+from qadb.revisions.catalogue import BASE
 from qadb.revisions.state import read_state
 from tests.operations.foreign import fill_with_foreign_tables, stand_at
 from tests.support.databases import dump, execute
+from tests.support.revisions import AFTER_HEAD, HEAD, REVISIONS, STOPS
 
 if TYPE_CHECKING:
     from qadb.database import Database
     from qadb.progress import ProgressEvent
     from tests.support.postgres_server import PostgresServer
-
-STOPS = [BASE, *(r.revision for r in read_catalogue(schema.migrations).revisions)]
 
 
 def take_back(database: Database, target: str) -> None:
@@ -45,7 +43,7 @@ def test_migrate_goes_from_every_revision_to_every_later_one(
     assert result.from_revision == (None if start == BASE else start)
     assert result.to_revision == target == read_state(migrated).revision
     expected = STOPS[STOPS.index(start) + 1 : STOPS.index(target) + 1]
-    assert [step.revision for step in result.applied] == expected
+    assert [step.revision for step in result.applied] == [*expected]
     assert not result.dry_run
 
 
@@ -56,7 +54,7 @@ def test_migrate_with_nothing_pending_changes_nothing(
 
     result = migrate(migrated)
 
-    assert (result.from_revision, result.to_revision, result.applied) == ("003", "003", ())
+    assert (result.from_revision, result.to_revision, result.applied) == (HEAD, HEAD, ())
     assert dump(migrated_url, database_server) == before
 
 
@@ -65,7 +63,7 @@ def test_migrate_to_an_earlier_revision_names_the_way_back(migrated: Database) -
         migrate(migrated, "1")
 
     assert caught.value.hint == "Go back with: qadb rollback 001"
-    assert read_state(migrated).revision == "003"
+    assert read_state(migrated).revision == HEAD
 
 
 def test_migrate_to_an_unknown_revision_is_wrong_usage(migrated: Database) -> None:
@@ -84,10 +82,9 @@ def test_dry_run_tells_the_plan_and_writes_nothing(
     plan = plan_migration(migrated)
 
     assert plan.dry_run
-    assert (plan.from_revision, plan.to_revision) == ("001", "003")
+    assert (plan.from_revision, plan.to_revision) == ("001", HEAD)
     assert [(step.revision, step.elapsed_seconds) for step in plan.applied] == [
-        ("002", 0.0),
-        ("003", 0.0),
+        (revision, 0.0) for revision in REVISIONS[1:]
     ]
     assert dump(migrated_url, database_server) == before
 
@@ -101,9 +98,9 @@ def test_migrate_reports_each_revision_as_progress(migrated: Database) -> None:
 
     migrate(migrated, progress=take_notice)
 
+    pending = REVISIONS[1:]
     assert [(event.label[:3], event.done, event.total) for event in events] == [
-        ("002", 1, 2),
-        ("003", 2, 2),
+        (revision, number, len(pending)) for number, revision in enumerate(pending, start=1)
     ]
 
 
@@ -129,7 +126,7 @@ def test_migrate_leaves_a_foreign_database_alone(
     assert dump(database_url, database_server) == before
 
 
-@pytest.mark.parametrize("revision", ["004", "other"])
+@pytest.mark.parametrize("revision", [AFTER_HEAD, "other"])
 def test_migrate_refuses_a_database_that_another_qadb_migrated(
     migrated: Database, revision: str
 ) -> None:

@@ -19,39 +19,46 @@ from qadb.revisions.losses import Loss
 from qadb.revisions.state import read_state
 from tests.operations.foreign import fill_with_foreign_tables, stand_at
 from tests.support.databases import dump, execute
+from tests.support.revisions import AFTER_HEAD, BEFORE_HEAD, HEAD, REVISIONS
 
 if TYPE_CHECKING:
     from qadb.database import Database
     from tests.support.postgres_server import PostgresServer
 
 
-def fill(database: Database) -> None:
-    """Two holds, one of them released, and three applications."""
+def hold(database: Database, *runs: int) -> None:
     execute(
         database,
-        "INSERT INTO holds (scope, scope_id, reason) VALUES ('run', '1', 'audit')",
-        "INSERT INTO holds (scope, scope_id, reason) VALUES ('run', '2', 'audit')",
-        *(f"INSERT INTO applications (code, name) VALUES ('a{i}', 'A')" for i in range(3)),
+        *(f"INSERT INTO holds (scope, scope_id, reason) VALUES ('run', '{i}', 'x')" for i in runs),
+    )
+
+
+def fill(database: Database) -> None:
+    """Two holds and three applications."""
+    hold(database, 1, 2)
+    execute(
+        database, *(f"INSERT INTO applications (code, name) VALUES ('a{i}', 'A')" for i in range(3))
     )
 
 
 def test_plan_counts_every_table_that_goes(migrated: Database) -> None:
     fill(migrated)
 
-    plan = plan_rollback(migrated)
+    plan = plan_rollback(migrated, "002")
 
     losses = {loss.table: loss.rows for loss in plan.losses}
-    assert (plan.from_revision, plan.to_revision, plan.dry_run) == ("003", "002", True)
-    assert [step.revision for step in plan.applied] == ["003"]
-    assert losses["holds"] == 2
-    assert losses["test_results"] == 0
+    assert (plan.from_revision, plan.to_revision, plan.dry_run) == (HEAD, "002", True)
+    assert [step.revision for step in plan.applied] == [*REVISIONS[:1:-1]]
+    assert (losses["holds"], losses["test_results"], losses["notes"]) == (2, 0, 0)
     assert "applications" not in losses
 
 
 def test_plan_counts_the_tables_of_all_steps(migrated: Database) -> None:
     fill(migrated)
 
-    losses = {loss.table: loss.rows for loss in plan_rollback(migrated, steps=2).losses}
+    plan = plan_rollback(migrated, steps=len(REVISIONS) - 1)
+
+    losses = {loss.table: loss.rows for loss in plan.losses}
 
     assert (losses["holds"], losses["applications"], losses["countries"]) == (2, 3, 249)
     assert "tenants" not in losses
@@ -70,9 +77,10 @@ def test_plan_writes_nothing(
 @pytest.mark.parametrize(
     ("target", "steps", "revision"),
     [
-        (None, None, "002"),
-        (None, 2, "001"),
-        (None, 3, None),
+        (None, None, BEFORE_HEAD),
+        (None, 2, REVISIONS[-3]),
+        (None, len(REVISIONS) - 1, "001"),
+        (None, len(REVISIONS), None),
         ("1", None, "001"),
         ("base", None, None),
     ],
@@ -104,13 +112,13 @@ def test_rollback_to_the_beginning_leaves_only_the_tools_own_tables(migrated: Da
 
 
 def test_rollback_to_where_it_stands_has_nothing_to_do(migrated: Database) -> None:
-    plan = plan_rollback(migrated, "003")
+    plan = plan_rollback(migrated, HEAD)
 
     assert not plan.is_needed
     assert rollback(migrated, plan).applied == ()
 
 
-@pytest.mark.parametrize("steps", [4, 99])
+@pytest.mark.parametrize("steps", [len(REVISIONS) + 1, 99])
 def test_going_back_further_than_the_beginning_is_wrong_usage(
     migrated: Database, steps: int
 ) -> None:
@@ -118,7 +126,7 @@ def test_going_back_further_than_the_beginning_is_wrong_usage(
         plan_rollback(migrated, steps=steps)
 
     assert caught.value.exit_code == ExitCode.USAGE
-    assert caught.value.message.endswith("it has 3 revisions.")
+    assert caught.value.message.endswith(f"it has {len(REVISIONS)} revisions.")
 
 
 def test_rollback_forward_names_the_way(migrated: Database) -> None:
@@ -134,27 +142,26 @@ def test_plan_that_was_overtaken_is_not_carried_out(migrated: Database) -> None:
     plan = plan_rollback(migrated)
     rollback(migrated, plan_rollback(migrated))
 
-    with pytest.raises(RevisionMismatch, match="moved from 003 to 002"):
+    with pytest.raises(RevisionMismatch, match=f"moved from {HEAD} to {BEFORE_HEAD}"):
         rollback(migrated, plan)
 
-    assert read_state(migrated).revision == "002"
+    assert read_state(migrated).revision == BEFORE_HEAD
 
 
 def test_data_that_came_after_the_plan_stops_the_rollback(migrated: Database) -> None:
-    plan = plan_rollback(migrated)
-    fill(migrated)
+    plan = plan_rollback(migrated, "002")
+    hold(migrated, 1)
 
     with pytest.raises(RevisionMismatch, match="holds was empty"):
         rollback(migrated, plan)
 
-    assert read_state(migrated).revision == "003"
+    assert read_state(migrated).revision == HEAD
 
 
 def test_result_tells_what_was_lost_in_the_end(migrated: Database) -> None:
     fill(migrated)
-    plan = plan_rollback(migrated)
-    fill_more = "INSERT INTO holds (scope, scope_id, reason) VALUES ('run', '3', 'audit')"
-    execute(migrated, fill_more)
+    plan = plan_rollback(migrated, "002")
+    hold(migrated, 3)
 
     assert Loss("holds", None, 3) in rollback(migrated, plan).losses
 
@@ -176,7 +183,7 @@ def test_rollback_of_nothing_says_so(empty: Database) -> None:
         plan_rollback(empty)
 
 
-@pytest.mark.parametrize("revision", ["004", "other"])
+@pytest.mark.parametrize("revision", [AFTER_HEAD, "other"])
 def test_rollback_refuses_a_database_that_another_qadb_migrated(
     migrated: Database, revision: str
 ) -> None:

@@ -10,6 +10,7 @@ from qadb.backends.catalog import diff
 from qadb.operations.migrate import migrate
 from qadb.operations.rollback import plan_rollback, rollback
 from tests.support.databases import dump_schema, live_catalog
+from tests.support.revisions import REVISIONS
 
 if TYPE_CHECKING:
     from qadb.database import Database
@@ -36,12 +37,11 @@ def test_every_stop_on_the_way_down_equals_the_one_on_the_way_up(
     migrated: Database, migrated_url: str, database_server: PostgresServer | None
 ) -> None:
     own = migrated.schema.own_tables
-    stops = ("002", "001")
     down = {}
-    for stop in stops:
+    for stop in reversed(REVISIONS):
         rollback(migrated, plan_rollback(migrated, stop))
         down[stop] = dump_schema(migrated_url, database_server, leave_out=own)
     rollback(migrated, plan_rollback(migrated, "base"))
-    for stop in reversed(stops):
+    for stop in REVISIONS:
         migrate(migrated, stop)
         assert dump_schema(migrated_url, database_server, leave_out=own) == down[stop]

@@ -13,6 +13,7 @@ from qadb.operations.status import read_status
 from tests.operations.foreign import fill_with_foreign_tables, stand_at
 from tests.support.databases import dump, open_database
 from tests.support.postgres_client import execute
+from tests.support.revisions import AFTER_HEAD, HEAD, REVISIONS
 from tests.support.roles import ordinary_role
 from tests.support.unprivileged import as_nobody, open_folder
 
@@ -32,14 +33,12 @@ def test_status_of_a_current_database_is_complete(migrated: Database) -> None:
     status = read_status(migrated)
 
     assert status.is_current
-    assert (status.database.revision, status.database.head) == ("003", "003")
+    assert (status.database.revision, status.database.head) == (HEAD, HEAD)
     assert status.database.pending == ()
     assert status.size_bytes is not None
     assert status.size_bytes > 100_000
     assert [(step.revision, step.direction) for step in status.history] == [
-        ("001", "up"),
-        ("002", "up"),
-        ("003", "up"),
+        (revision, "up") for revision in REVISIONS
     ]
 
 
@@ -50,10 +49,10 @@ def test_status_shows_the_way_back_in_the_history(migrated: Database) -> None:
 
     assert not status.is_current
     assert status.database.state == "behind"
-    assert (status.history[-1].revision, status.history[-1].direction) == ("003", "down")
+    assert (status.history[-1].revision, status.history[-1].direction) == (HEAD, "down")
 
 
-@pytest.mark.parametrize(("revision", "state"), [("004", "ahead"), ("other", "forked")])
+@pytest.mark.parametrize(("revision", "state"), [(AFTER_HEAD, "ahead"), ("other", "forked")])
 def test_status_knows_a_database_of_another_qadb(
     migrated: Database, revision: str, state: str
 ) -> None:
@@ -63,7 +62,7 @@ def test_status_knows_a_database_of_another_qadb(
 
     assert (status.database.state, status.database.revision) == (state, revision)
     assert not status.is_current
-    assert len(status.history) == 3
+    assert len(status.history) == len(REVISIONS)
 
 
 def test_status_of_an_absent_file_creates_nothing(tmp_path: Path) -> None:
@@ -148,7 +147,7 @@ def test_status_needs_no_right_but_to_read(postgresql_url: str) -> None:
             status = read_status(database)
 
     assert status.is_current
-    assert len(status.history) == 3
+    assert len(status.history) == len(REVISIONS)
     assert status.size_bytes
 
 

@@ -13,6 +13,7 @@ from qadb.errors import ExitCode
 from qadb.operations.rollback import plan_rollback, rollback
 from qadb.revisions.state import read_state
 from tests.support.databases import fetch_rows, open_database
+from tests.support.revisions import BEFORE_HEAD, HEAD, REVISIONS
 
 if TYPE_CHECKING:
     import subprocess
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from tests.support.program import Program
 
 STEPS = "SELECT revision FROM qadb_history WHERE direction = 'up' ORDER BY id"
-ONCE: list[tuple[object, ...]] = [("001",), ("002",), ("003",)]
+ONCE: list[tuple[object, ...]] = [(revision,) for revision in REVISIONS]
+NOTHING = (HEAD, HEAD, 0)
+EVERYTHING = ("base", HEAD, len(REVISIONS))
 
 
 @contextmanager
@@ -52,7 +55,7 @@ def test_inits_that_race_for_an_empty_place_do_the_work_once(
 
     moves = moves_of_each([qadb.start(*words) for _ in range(4)])
 
-    assert moves == [("003", "003", 0)] * 3 + [("base", "003", 3)]
+    assert moves == [NOTHING] * 3 + [EVERYTHING]
 
     assert read_state(empty).state == "current"
     assert fetch_rows(empty, STEPS) == ONCE
@@ -70,7 +73,7 @@ def test_one_works_while_the_other_waits(
         for process in processes:
             wait_until_waiting(process)
 
-    assert moves_of_each(processes) == [("003", "003", 0), ("base", "003", 3)]
+    assert moves_of_each(processes) == [NOTHING, EVERYTHING]
     assert fetch_rows(migrated, STEPS) == ONCE * 2
 
 
@@ -87,4 +90,4 @@ def test_waiting_ends_with_the_name_of_the_holder(
     assert error["code"] == "locked"
     assert re.search(r"pid \d+", error["message"])
     assert "--wait-lock" in error["hint"]
-    assert read_state(migrated).revision == "002"
+    assert read_state(migrated).revision == BEFORE_HEAD
