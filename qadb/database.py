@@ -5,22 +5,13 @@ This is the way in for Python code. Which statements run is not decided here.
 
 from __future__ import annotations
 
-import logging
-import random
-import time
 from contextlib import contextmanager
-from itertools import count
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from qadb.backends.base import Actor, ConnectionOptions
 from qadb.backends.registry import load_backend
-from qadb.errors import (
-    AuthenticationFailed,
-    ConfigurationError,
-    DatabaseAbsent,
-    DatabaseUnreachable,
-    QadbError,
-)
+from qadb.backends.values import Actor, ConnectionOptions
+from qadb.errors import ConfigurationError
+from qadb.retries import connect_again, wait_for
 from qadb.schema import load_schema
 
 if TYPE_CHECKING:
@@ -29,17 +20,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from qadb.backends.base import Backend, LockHolder
+    from qadb.backends.base import Backend
+    from qadb.backends.values import LockHolder
     from qadb.schema import Schema
     from qadb.sessions.unit import UnitOfWork
     from qadb.settings import DatabaseUrl, Settings
 
 __all__ = ["Actor", "Database", "refuse_memory"]
-
-logger = logging.getLogger(__name__)
-
-FIRST_DELAY_SECONDS = 0.2
-LONGEST_DELAY_SECONDS = 5.0
 
 T = TypeVar("T")
 
@@ -176,26 +163,19 @@ class Database:
 
     def exists(self) -> bool:
         """Tell whether the database is there; retries while the server can't be reached."""
-        return self._retrying(lambda: self.backend.connector.database_exists(self.url))
+        return connect_again(
+            lambda: self.backend.connector.database_exists(self.url), retries=self.connect_retries
+        )
 
     def create(self) -> bool:
         """Create the database where it is missing; True when it was made now."""
-        return self._retrying(lambda: self.backend.connector.create_database(self.url))
+        return connect_again(
+            lambda: self.backend.connector.create_database(self.url), retries=self.connect_retries
+        )
 
     def wait_until_reachable(self, seconds: float) -> None:
         """Wait for a server that is starting up; raises DatabaseUnreachable when time is out."""
-        deadline = time.monotonic() + seconds
-        for attempt in count():
-            try:
-                self.backend.connector.database_exists(self.url)
-            except QadbError as error:
-                remaining_seconds = deadline - time.monotonic()
-                if not _may_pass(error) or remaining_seconds <= 0:
-                    raise
-                logger.info("%s Waiting.", error.message)
-                time.sleep(min(_delay_seconds(attempt), remaining_seconds))
-            else:
-                return
+        wait_for(lambda: self.backend.connector.database_exists(self.url), seconds=seconds)
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -273,7 +253,6 @@ class Database:
             work,
             attempts=attempts,
             idempotent=idempotent,
-            delay_seconds=_delay_seconds,
         )
 
     @contextmanager
@@ -301,7 +280,7 @@ class Database:
                 with source.translated():
                     unit.open()
 
-            source._retrying(connect)  # noqa: SLF001 - the replica is one of us
+            connect_again(connect, retries=source.connect_retries)
             yield unit
 
     def _reader(self) -> Database:
@@ -323,35 +302,11 @@ class Database:
             with self.translated():
                 return engine.connect()
 
-        connection = self._retrying(connect)
+        connection = connect_again(connect, retries=self.connect_retries)
         try:
             yield connection
         finally:
             connection.close()
-
-    def _retrying(self, action: Callable[[], T]) -> T:
-        for attempt in range(self.connect_retries):
-            try:
-                return action()
-            except QadbError as error:
-                if not _may_pass(error):
-                    raise
-                logger.info("%s Trying again.", error.message)
-                time.sleep(_delay_seconds(attempt))
-        return action()
-
-
-def _may_pass(error: QadbError) -> bool:
-    """A wrong password or a missing database stays wrong however long we wait."""
-    return isinstance(error, DatabaseUnreachable) and not isinstance(
-        error, (AuthenticationFailed, DatabaseAbsent)
-    )
-
-
-def _delay_seconds(attempt: int) -> float:
-    """Exponential backoff with jitter: half of the pause is left to chance."""
-    pause = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(attempt, 30))
-    return float(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret depends on it
 
 
 def refuse_memory(url: DatabaseUrl) -> None:

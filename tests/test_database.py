@@ -11,8 +11,8 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from qadb import database as module
-from qadb.backends.base import ConnectionOptions
+from qadb import retries as module
+from qadb.backends.values import ConnectionOptions
 from qadb.database import Database, refuse_memory
 from qadb.errors import (
     AuthenticationFailed,

@@ -9,7 +9,7 @@ from qadb.progress import ProgressEvent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qadb.backends.base import LockHolder
+    from qadb.backends.values import LockHolder
     from qadb.progress import Progress
     from qadb.revisions.runner import AppliedRevision
 

@@ -6,7 +6,6 @@ the repositories' work, what the bytes mean the readers'.
 
 from __future__ import annotations
 
-import random
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from qadb.progress import ProgressEvent
 from qadb.reports.registry import detect_format, find_format
 from qadb.repositories.ingest_runs import IngestRuns, ReportTime, Totals
 from qadb.repositories.result_loader import ResultLoader
+from qadb.retries import backoff_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ class FileLoader:
                 try:
                     return self._load_once(source, report, reader)
                 except TransactionConflict:
-                    time.sleep(attempt * random.uniform(0.5, 1) * CONFLICT_PAUSE_SECONDS)  # noqa: S311 - no secret depends on it
+                    time.sleep(backoff_seconds(attempt, first=CONFLICT_PAUSE_SECONDS, longest=2.0))
                     reader = self._open_reader(source, report)
             return self._load_once(source, report, reader)
 

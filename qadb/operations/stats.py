@@ -17,7 +17,7 @@ from qadb.repositories.tenants import require_tenant
 from qadb.revisions.state import require_current
 
 if TYPE_CHECKING:
-    from qadb.backends.base import TableSize
+    from qadb.backends.values import TableSize
     from qadb.database import Database
 
 DEFAULT_DAYS = 30

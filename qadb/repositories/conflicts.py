@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Constraint, MetaData, Table
 
-    from qadb.backends.base import Backend, BrokenRule
+    from qadb.backends.base import Backend
+    from qadb.backends.values import BrokenRule
 
 _HIDDEN_ENDING = "_hash"
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from qadb.backends.base import LockHolder
+    from qadb.backends.values import LockHolder
 
 logger = logging.getLogger(__name__)
 

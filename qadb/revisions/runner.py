@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from qadb.errors import (
     MigrationFailed,
     QadbError,
 )
+from qadb.retries import backoff_seconds
 from qadb.revisions.catalogue import BASE, read_catalogue
 from qadb.revisions.environment import StepRecorder, configure_options, script_directory
 from qadb.revisions.state import read_state_on
@@ -89,7 +89,9 @@ def run_revisions(
         except LockNotAvailable as error:
             if attempt == LOCK_ATTEMPTS:
                 raise
-            pause_seconds = _pause_seconds(attempt)
+            pause_seconds = backoff_seconds(
+                attempt - 1, first=FIRST_PAUSE_SECONDS, longest=LONGEST_PAUSE_SECONDS
+            )
             on_retry(
                 f"{error.message} Attempt {attempt} of {LOCK_ATTEMPTS}; "
                 f"trying again in {pause_seconds:.1f} s."
@@ -175,8 +177,3 @@ def _verify(database: Database, target: str | None) -> None:
             f"not at {target or BASE}: not everything was committed.",
             hint="Run it again; if it stays so, report it with the output of --debug.",
         )
-
-
-def _pause_seconds(attempt: int) -> float:
-    pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
-    return float(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret depends on it

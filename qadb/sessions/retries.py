@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from qadb.errors import ConnectionLost, QadbError, TransactionConflict
+from qadb.retries import reconnect_delay_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,6 @@ def run_again(
     *,
     attempts: int,
     idempotent: bool,
-    delay_seconds: Callable[[int], float],
 ) -> T:
     """Return what the work returns once it is committed.
 
@@ -36,7 +36,6 @@ def run_again(
         work: is done as a whole each time.
         attempts: how often, the first time included.
         idempotent: a COMMIT of unknown fate is no reason to stop.
-        delay_seconds: the pause after each attempt, counted from 0.
     """
     if attempts < 1:
         raise ValueError("attempts must be at least 1")
@@ -49,7 +48,7 @@ def run_again(
             if not (idempotent or _left_nothing_behind(unit, error)):
                 raise
             logger.info("%s Trying again.", error.message)
-        time.sleep(delay_seconds(attempt))
+        time.sleep(reconnect_delay_seconds(attempt))
     with open_unit() as unit:
         return _do(unit, translated, work)
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, SessionTransaction
     from sqlalchemy.orm.session import _BindArguments
 
-    from qadb.backends.base import Actor, Backend
+    from qadb.backends.base import Backend
+    from qadb.backends.values import Actor
 
 DEFAULT_TENANT = "default"
 

@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qadb.backends.base import ConnectionOptions
+from qadb.backends.values import ConnectionOptions
 from qadb.database import Database
 from qadb.errors import QadbError
 from qadb.settings import parse_database_url
 
 if TYPE_CHECKING:
-    from qadb.backends.base import LockHolder
+    from qadb.backends.values import LockHolder
 
 
 def main(url: str, wait_seconds: str) -> int:

@@ -24,7 +24,7 @@ from qadb.models.types import Json, ScaledNumeric, TextArray, UtcDateTime
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from qadb.backends.base import LockHolder
+    from qadb.backends.values import LockHolder
     from qadb.database import Database
 
 metadata = MetaData()

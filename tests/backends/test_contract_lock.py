@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qadb.backends.base import ConnectionOptions
+from qadb.backends.values import ConnectionOptions
 from qadb.database import Database
 from qadb.errors import ExitCode, LockNotAvailable
 from tests.backends.sample import ignore_holder
@@ -23,7 +23,7 @@ from tests.support.program import CHECKOUT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qadb.backends.base import LockHolder
+    from qadb.backends.values import LockHolder
 
 
 @contextmanager

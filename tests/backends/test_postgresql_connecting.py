@@ -44,7 +44,7 @@ each_way = pytest.mark.parametrize("connect", CONNECT, ids=["exists", "create", 
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses between attempts, each over at once."""
     lengths: list[float] = []
-    monkeypatch.setattr("qadb.database.time.sleep", lengths.append)
+    monkeypatch.setattr("qadb.retries.time.sleep", lengths.append)
     return lengths
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from qadb.backends.base import ConnectionOptions
+from qadb.backends.values import ConnectionOptions
 from qadb.database import Database
 from qadb.errors import (
     ConnectionLost,

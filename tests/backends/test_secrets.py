@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import text
 
-from qadb.backends.base import ConnectionOptions
+from qadb.backends.values import ConnectionOptions
 from qadb.database import Database
 from qadb.errors import QadbError
 from qadb.redaction import redact
@@ -144,7 +144,7 @@ def test_password_is_in_no_error_and_no_log(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("qadb.database.FIRST_DELAY_SECONDS", 0.0)
+    monkeypatch.setattr("qadb.retries.FIRST_DELAY_SECONDS", 0.0)
     execute(postgresql_url, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     if trouble == "password":
         execute(postgresql_url, "ALTER ROLE {} PASSWORD 'another'", role.name)

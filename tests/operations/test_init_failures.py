@@ -42,7 +42,7 @@ def free_port() -> int:
 def count_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Make pauses between attempts to connect short, and remember how long they would be."""
     pauses: list[float] = []
-    monkeypatch.setattr("qadb.database.time.sleep", pauses.append)
+    monkeypatch.setattr("qadb.retries.time.sleep", pauses.append)
     return pauses
 
 

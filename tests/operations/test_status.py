@@ -164,7 +164,7 @@ def test_status_waits_for_a_server_that_is_coming_up(
             return genuine(url)
 
         monkeypatch.setattr(database.backend.connector, "database_exists", coming_up)
-        monkeypatch.setattr("qadb.database.time.sleep", lambda _: None)
+        monkeypatch.setattr("qadb.retries.time.sleep", lambda _: None)
 
         with pytest.raises(DatabaseUnreachable):
             read_status(database)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import insert, select, text
 
-from qadb.backends.base import Actor, ConnectionOptions
+from qadb.backends.values import Actor, ConnectionOptions
 from qadb.errors import (
     ConflictError,
     DatabaseUnreachable,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from qadb.backends.base import BrokenRule
+from qadb.backends.values import BrokenRule
 
 if TYPE_CHECKING:
     import psycopg2

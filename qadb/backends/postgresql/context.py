@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
-    from qadb.backends.base import Actor
+    from qadb.backends.values import Actor
 
 # With row security off, a role that the policies apply to gets an error instead of fewer rows.
 ALL_TENANTS = ("row_security", "off")

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from qadb.backends.base import LockHolder
 from qadb.backends.postgresql.connector import open_engine
 from qadb.backends.postgresql.errors import translate
+from qadb.backends.values import LockHolder
 from qadb.errors import LockNotAvailable
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from qadb.backends.base import ConnectionOptions
+    from qadb.backends.values import ConnectionOptions
     from qadb.schema import Schema
     from qadb.settings import DatabaseUrl
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from qadb.backends.base import TableSize
+from qadb.backends.values import TableSize
 from qadb.errors import DatabaseFailure
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from qadb.backends.base import BrokenRule
+from qadb.backends.values import BrokenRule
 
 _COLUMNS = re.compile(r"(?:UNIQUE|NOT NULL) constraint failed: (?!index ')(?P<columns>.+)")
 _NAME = re.compile(r"(?:CHECK constraint failed: |.*index ')(?P<name>[^']+)'?")

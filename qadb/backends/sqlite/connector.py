@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from qadb.backends.base import ConnectionOptions
+    from qadb.backends.values import ConnectionOptions
     from qadb.schema import Schema
     from qadb.settings import DatabaseUrl
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
-    from qadb.backends.base import Actor
+    from qadb.backends.values import Actor
 
 SET_ACTOR_SQL = """
 INSERT INTO audit_context (id, user_id, ip_address, user_agent, session_id) VALUES (1, ?, ?, ?, ?)

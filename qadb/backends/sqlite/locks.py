@@ -12,9 +12,9 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from qadb.backends.base import LockHolder
 from qadb.backends.sqlite.errors import translate_os_error
 from qadb.backends.sqlite.files import resolve_file
+from qadb.backends.values import LockHolder
 from qadb.errors import LockNotAvailable
 
 try:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from qadb.backends.base import ConnectionOptions
+    from qadb.backends.values import ConnectionOptions
     from qadb.schema import Schema
     from qadb.settings import DatabaseUrl
 

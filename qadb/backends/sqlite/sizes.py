@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
-from qadb.backends.base import TableSize
+from qadb.backends.values import TableSize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
