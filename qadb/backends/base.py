@@ -187,10 +187,6 @@ class ContextSetter(Protocol):
         """Take back, right before COMMIT, what would outlive the transaction."""
         ...
 
-    def allows_bulk(self, connection: Connection, table: Table) -> bool:
-        """Tell whether the bulk path may write to the table on behalf of this role."""
-        ...
-
 
 class UpsertMaker(Protocol):
     """Makes INSERT statements that know what to do about a row that is there already."""

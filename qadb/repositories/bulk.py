@@ -11,13 +11,15 @@ from sqlalchemy import ColumnDefault, insert, inspect
 from qadb.models import Base
 from qadb.repositories.filters import column_of
 from qadb.repositories.tables import table_of
-from qadb.sessions.bulk import BATCH_ROWS, insert_rows
+from qadb.sessions.bulk import insert_rows
 from qadb.sessions.unit import UnitOfWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.orm import Session
+
+BATCH_ROWS = 1000
 
 
 def create_rows(

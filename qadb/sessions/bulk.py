@@ -1,22 +1,17 @@
-"""Many rows at once in a unit of work: by the engine's bulk path where the role may use it."""
+"""Many rows at once in a unit of work: by the engine's bulk path."""
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
-
-from sqlalchemy import insert
 
 from qadb.errors import TenantViolation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Table
 
     from qadb.sessions.unit import UnitOfWork
-
-BATCH_ROWS = 1000
 
 
 def insert_rows(
@@ -35,25 +30,7 @@ def insert_rows(
     stamped = _Stamped(unit, table, columns, rows)
     connection = unit.own_connection()
     with unit.unguarded(), connection.begin_nested():
-        try:
-            if unit.backend.context.allows_bulk(connection, table):
-                return unit.backend.bulk.insert(connection, table, stamped.columns, stamped)
-            return _insert_batches(connection, table, stamped)
-        except Exception as error:
-            if stamped.error is not None and stamped.error is not error:
-                raise stamped.error from None  # the driver has wrapped it in words of its own
-            raise
-
-
-def _insert_batches(connection: Connection, table: Table, stamped: _Stamped) -> int:
-    rows = iter(stamped)
-    count = 0
-    while batch := [
-        dict(zip(stamped.columns, row, strict=True)) for row in islice(rows, BATCH_ROWS)
-    ]:
-        connection.execute(insert(table), batch)
-        count += len(batch)
-    return count
+        return unit.backend.bulk.insert(connection, table, stamped.columns, stamped)
 
 
 class _Stamped:
@@ -61,7 +38,6 @@ class _Stamped:
 
     Attributes:
         columns: theirs, the tenant's included.
-        error: what was raised while they were read.
     """
 
     def __init__(
@@ -82,21 +58,16 @@ class _Stamped:
         self._at = names.index(owner.name) if owner is not None and owner.name in names else None
         self._adds = self._tenant is not None and self._at is None
         self.columns = [*names, owner.name] if owner is not None and self._adds else names
-        self.error: BaseException | None = None
 
     def __iter__(self) -> Iterator[Sequence[object]]:
-        try:
-            if self._adds:
-                tenant = self._tenant
-                for row in self._rows:
-                    yield (*row, tenant)
-            elif self._tenant is not None and self._at is not None:
-                yield from self._compared(self._at)
-            else:
-                yield from self._rows
-        except Exception as error:
-            self.error = error
-            raise
+        if self._adds:
+            tenant = self._tenant
+            for row in self._rows:
+                yield (*row, tenant)
+        elif self._tenant is not None and self._at is not None:
+            yield from self._compared(self._at)
+        else:
+            yield from self._rows
 
     def _compared(self, at: int) -> Iterator[Sequence[object]]:
         for row in self._rows:

@@ -12,7 +12,6 @@ from psycopg2.extensions import quote_ident
 from sqlalchemy.exc import DBAPIError
 
 from qadb.backends.binding import BoundRows
-from qadb.backends.postgresql.context import allows_bulk
 from qadb.backends.postgresql.copy_text import CopyStream, to_text
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
 _stage_numbers = count(1)
+
+ALLOWS_COPY_SQL = "SELECT NOT pg_catalog.row_security_active(%s)"
 
 
 def insert(
@@ -35,7 +36,7 @@ def insert(
     PostgreSQL refuses COPY to a role that row-level security confines: its rows take the way
     through a temporary table.
     """
-    if allows_bulk(connection, table):
+    if _allows_copy(connection, table):
         return _copy(connection, table.name, table, columns, rows)
     return _insert_through_stage(connection, table, columns, rows)
 
@@ -51,6 +52,12 @@ def insert_missing(
     COPY knows no ON CONFLICT: the rows pass through a temporary table of the transaction.
     """
     _insert_through_stage(connection, table, columns, rows, " ON CONFLICT DO NOTHING")
+
+
+def _allows_copy(connection: Connection, table: Table) -> bool:
+    quoted = connection.dialect.identifier_preparer.format_table(table)
+    allowed: bool = connection.exec_driver_sql(ALLOWS_COPY_SQL, (quoted,)).scalar_one()
+    return allowed
 
 
 def _insert_through_stage(

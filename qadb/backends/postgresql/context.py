@@ -9,13 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection
 
     from qadb.backends.values import Actor
 
 # With row security off, a role that the policies apply to gets an error instead of fewer rows.
 ALL_TENANTS = ("row_security", "off")
-ALLOWS_COPY_SQL = "SELECT NOT pg_catalog.row_security_active(%s)"
 
 
 def set_context(connection: Connection, *, tenant: str | None, actor: Actor | None) -> None:
@@ -37,10 +36,3 @@ def set_context(connection: Connection, *, tenant: str | None, actor: Actor | No
 def clear_context(connection: Connection) -> None:
     """Nothing outlives the transaction."""
     del connection
-
-
-def allows_bulk(connection: Connection, table: Table) -> bool:
-    """Tell whether COPY may write: it is refused to a role that policies apply to."""
-    quoted = connection.dialect.identifier_preparer.format_table(table)
-    allowed: bool = connection.exec_driver_sql(ALLOWS_COPY_SQL, (quoted,)).scalar_one()
-    return allowed

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection
 
     from qadb.backends.values import Actor
 
@@ -33,9 +33,3 @@ def set_context(connection: Connection, *, tenant: str | None, actor: Actor | No
 def clear_context(connection: Connection) -> None:
     """Empty the row, which would outlive the transaction."""
     connection.exec_driver_sql(CLEAR_SQL)
-
-
-def allows_bulk(connection: Connection, table: Table) -> bool:
-    """Whoever can write to the file can write all of it."""
-    del connection, table
-    return True
