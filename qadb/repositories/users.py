@@ -164,8 +164,8 @@ class UserRepository(Repository[User]):
         gone = self.session.scalars(query).one_or_none()
         if gone is None:
             return None
-        default_role = select(Role.id).where(Role.name == DEFAULT_ROLE)
-        changes = {"deleted_at": None, "role_id": self.session.scalars(default_role).one()}
+        default_role = self.session.scalars(select(Role).where(Role.name == DEFAULT_ROLE)).one()
+        changes: dict[str, object] = {"deleted_at": None, "role": default_role}
         names = chain([gone.username], _usernames(telegram_id, username))
         name = next(names)
         while True:

@@ -127,6 +127,7 @@ def test_a_deleted_user_comes_back_with_the_default_role(database: Database) -> 
         user = users.create(
             username="ada", telegram_id=77, role_id=role, preferences={"theme": "dark"}
         )
+        assert user.role.name == "admin"
         users.delete(user)
         assert users.get_by_telegram_id(77) is None
         assert users.get_or_create_from_telegram(77, "other", "Ada") is user
