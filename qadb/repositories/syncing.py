@@ -1,8 +1,8 @@
 """A product's rows made to match a payload: what every kind of sync has in common.
 
 Owns the order of things: the product is locked, so that two syncs of it never overlap; rows are
-read once, compared in Python, and written hundreds or thousands at a time. What a kind reads and compares lies with it: `sync_features`, `sync_user_stories`,
-`sync_test_cases`.
+read once, compared in Python, and written hundreds or thousands at a time. What a kind reads and
+compares lies with it: `sync_features`, `sync_user_stories`, `sync_test_cases`.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def links_of(session: Session) -> set[tuple[str, str]]:
 def records_of(session: Session) -> list[tuple[str, str, str | None]]:
     """Tenant, status and error of every record that the session sees."""
     query = select(SyncEvent.tenant_id, SyncEvent.status, SyncEvent.error).order_by(SyncEvent.id)
-    return [tuple(row) for row in session.execute(query)]
+    return [(row.tenant_id, row.status, row.error) for row in session.execute(query)]
 
 
 def records_in(database: Database, tenant: str = "acme") -> list[tuple[str, str, str | None]]:

@@ -215,7 +215,10 @@ def test_the_models_rules_hold_for_items(features: FeatureRepository, product_id
         features.sync_features(product_id, [LOGIN, long])
 
 
-@pytest.mark.parametrize("payload", [None, {"error": "rate limit"}, "[]", {}])
+NO_LISTS: list[object] = [None, {"error": "rate limit"}, "[]", {}]
+
+
+@pytest.mark.parametrize("payload", NO_LISTS)
 def test_no_list_retires_nothing(
     features: FeatureRepository, product_id: int, payload: object
 ) -> None:
@@ -240,7 +243,8 @@ def test_products_that_are_not_there_are_refused(
 def test_a_session_for_reading_is_refused_and_records_nothing(database: Database) -> None:
     with database.session(tenant="acme", read_only=True) as session:
         features = FeatureRepository(session)
-        for payload in ([], None):
+        payloads: list[object] = [[], None]
+        for payload in payloads:
             with pytest.raises(ReadOnlySession):
                 features.sync_features(product_of(session), payload)
     assert records_in(database) == []
