@@ -62,3 +62,25 @@ def test_the_log_can_be_dropped_with_entries_in_it(engine: Engine) -> None:
         downgrade(connection)
         upgrade(connection)
         assert connection.exec_driver_sql("SELECT count(*) FROM audit_logs").scalar_one() == 0
+
+
+FINDS = {
+    "sqlite": "SELECT rowid FROM notes_search WHERE notes_search MATCH 'example'",
+    "postgresql": "SELECT id FROM notes WHERE search_document @@ 'example'",
+}
+
+
+def test_notes_that_were_there_are_found_by_the_new_words(engine: Engine) -> None:
+    kept = "SELECT title, content, created_at, updated_at FROM notes"
+    with engine.begin() as connection:
+        upgrade(connection, "008")
+        connection.exec_driver_sql("INSERT INTO users (username, role_id) VALUES ('ada', 1)")
+        connection.exec_driver_sql(
+            "INSERT INTO notes (user_id, title, content) SELECT id, 'hosts', 'host.example.org'"
+            " FROM users"
+        )
+        before = connection.exec_driver_sql(kept).all()
+        upgrade(connection, "009")
+        assert len(connection.exec_driver_sql(FINDS[engine.dialect.name]).all()) == 1
+        downgrade(connection, "008")
+        assert connection.exec_driver_sql(kept).all() == before
