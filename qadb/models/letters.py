@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Letters:
 @cache
 def read_letters() -> Letters:
     """Read the file."""
-    lines = files(__package__).joinpath("letters.txt").read_text(encoding="ascii").splitlines()
+    lines = Path(__file__).with_name("letters.txt").read_text(encoding="ascii").splitlines()
     parts: dict[str, list[str]] = {"separators": [], "marks": [], "letters": []}
     part: list[str] = []
     for line in lines:

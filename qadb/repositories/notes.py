@@ -78,5 +78,6 @@ class NoteRepository(Repository[Note]):
         unit = self.session if isinstance(self.session, UnitOfWork) else None
         if unit is not None and unit.tenant is not None:
             query = query.where(Note.tenant_id == unit.tenant)
+        self.session.flush()  # what is pending is not to pass unread
         with nullcontext() if unit is None else unit.unguarded():
             return self.session.scalars(query.order_by(Note.id).limit(limit)).all()
