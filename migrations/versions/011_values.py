@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 revision: str = "011"
-down_revision: str | None = "009"
+down_revision: str | None = "010"
 branch_labels: str | None = None
 depends_on: str | None = None
 
@@ -474,7 +474,7 @@ def _watch_list(table: str, column: str) -> None:
     for name, event in (("insert", "INSERT"), ("update", f"UPDATE OF {column}")):
         op.execute(
             f"CREATE TRIGGER trg_{table}_{column}_{name} AFTER {event} ON {table} FOR EACH ROW"
-            f" WHEN {condition} BEGIN SELECT RAISE(ABORT, '{refusal}'); END".replace(":", "\\:")
+            f" WHEN {condition} BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
         )
 
 

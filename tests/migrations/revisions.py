@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep
     from sqlalchemy import Connection, Engine
 
-HEAD = "009"
+HEAD = "011"
 
 
 def open_engine(url: str) -> Engine:
@@ -30,6 +30,9 @@ def open_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: object, _record: object) -> None:
         connection.isolation_level = None  # type: ignore[attr-defined]  # a sqlite3.Connection
+
+    @event.listens_for(engine, "checkout")
+    def check_foreign_keys(connection: object, *_: object) -> None:
         connection.execute("PRAGMA foreign_keys = ON")  # type: ignore[attr-defined]  # the same
 
     @event.listens_for(engine, "begin")
@@ -40,13 +43,25 @@ def open_engine(url: str) -> Engine:
 
 
 def upgrade(connection: Connection, target: str = HEAD) -> None:
-    """Go up to a revision in the caller's transaction."""
+    """Go up to a revision in the caller's transaction; on SQLite in a new one: see `_begin_anew`."""
+    _begin_anew(connection)
     _run(MigrationContext.configure(connection, opts=_options("up", target)))
 
 
 def downgrade(connection: Connection, target: str = "base") -> None:
-    """Go down to a revision in the caller's transaction."""
+    """Go down to a revision, likewise."""
+    _begin_anew(connection)
     _run(MigrationContext.configure(connection, opts=_options("down", target)))
+
+
+def _begin_anew(connection: Connection) -> None:
+    """Do without foreign keys until the connection is given back, as the tool does.
+
+    SQLite ignores the pragma inside a transaction, so what was done before is kept.
+    """
+    if connection.dialect.name == "sqlite":
+        for statement in ("COMMIT", "PRAGMA foreign_keys = OFF", "BEGIN IMMEDIATE"):
+            connection.exec_driver_sql(statement)
 
 
 def write_sql(dialect_name: str, direction: str, target: str, file: TextIO) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.support.postgres_server import PostgresServer
 
-REVISIONS = ("001", "002", "003", "004", "005", "006", "007", "008", "009")
+REVISIONS = ("001", "002", "003", "004", "005", "006", "007", "008", "009", "010", "011")
 TABLE_COUNT = 38
 
 

@@ -14,6 +14,7 @@ from qadb.backends.sqlite import (
     locks,
     migrations,
     sizes,
+    text_search,
     upserts,
 )
 
@@ -30,4 +31,5 @@ backend = Backend(
     context=context,
     upserts=upserts,
     conflicts=conflicts,
+    text_search=text_search,
 )
