@@ -19,6 +19,9 @@ from alembic.runtime.migration import MigrationContext
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from alembic.script import ScriptDirectory
+
+
 revision: str = "011"
 down_revision: str | None = "010"
 branch_labels: str | None = None
@@ -190,7 +193,7 @@ class Built(NamedTuple):
 
 def upgrade() -> None:
     if _on_sqlite():
-        with _rebuilding(down_revision) as tables:
+        with _rebuilding("010") as tables:
             for table in MOMENTS:
                 with _naming_broken_rows():
                     _rebuild_upwards(table, tables[table])
@@ -306,7 +309,7 @@ def _broken_rows_of(table: str) -> Iterator[str]:
 
 
 @contextmanager
-def _rebuilding(as_of: str | None) -> Iterator[Mapping[str, Built]]:
+def _rebuilding(as_of: str) -> Iterator[Mapping[str, Built]]:
     """Give the tables as they are; meanwhile a new name changes nothing but the table's own."""
     context = op.get_context()
     if context.as_sql:
@@ -325,19 +328,23 @@ def _rebuilding(as_of: str | None) -> Iterator[Mapping[str, Built]]:
         _run("PRAGMA legacy_alter_table = OFF")
 
 
-def _tables_of_scripts(outer: MigrationContext, as_of: str | None) -> dict[str, Built]:
+def _tables_of_scripts(outer: MigrationContext, as_of: str) -> dict[str, Built]:
     """The tables as the revisions make them, in memory: a script has no database to look at."""
-    script = outer.script
     engine = sa.create_engine("sqlite://")
     with engine.begin() as connection:
-        options = {"script": script, "fn": lambda heads, _: script._upgrade_revs(as_of, heads)}  # noqa: SLF001 - as alembic.command does
-        inner = MigrationContext.configure(connection, opts=options)
+        inner = MigrationContext.configure(connection, opts=_steps_to(as_of, outer.script))
         with Operations.context(inner):
             inner.run_migrations()
         tables = _read_tables(connection)
     engine.dispose()
     Operations(outer)._install_proxy()  # noqa: SLF001 - the inner context took `op` with it
     return tables
+
+
+def _steps_to(as_of: str, script: ScriptDirectory | None) -> dict[str, object]:
+    if script is None:
+        raise ValueError("A script of this revision needs Alembic's folder of revisions.")
+    return {"script": script, "fn": lambda heads, _: script._upgrade_revs(as_of, heads)}  # noqa: SLF001 - as alembic.command does
 
 
 def _read_tables(connection: sa.Connection) -> dict[str, Built]:
@@ -348,7 +355,8 @@ def _read_table(connection: sa.Connection, table: str) -> Built:
     query = "SELECT type, sql FROM sqlite_master WHERE tbl_name = ? AND sql > '' ORDER BY rowid"
     found = connection.exec_driver_sql(query, (table,)).all()
     own, indexes, triggers = (
-        tuple(sql for kind, sql in found if kind == wanted) for wanted in ("table", "index", "trigger")
+        tuple(sql for kind, sql in found if kind == wanted)
+        for wanted in ("table", "index", "trigger")
     )
     info = connection.exec_driver_sql(f"PRAGMA table_info({table})").mappings().all()
     names = [row["name"] for row in info]
@@ -488,4 +496,3 @@ def _duration_trigger(name: str) -> str:
         " UPDATE test_runs SET updated_at = NEW.updated_at"
         f" WHERE id = NEW.id AND updated_at <> NEW.updated_at {stated}; END"
     )
-

@@ -134,7 +134,7 @@ BEGIN
 END""",
 )
 
-# What a change replaces is reported by the trigger that sees its keys, the change itself by another.
+# What a change replaces is reported by a trigger on the keys, the change itself by another.
 _REPORT_REPLACED = """\
 CREATE TRIGGER trg_{table}_audit_replacing_{name} AFTER {event} ON {table} FOR EACH ROW
 WHEN {condition}

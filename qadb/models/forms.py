@@ -10,7 +10,7 @@ CHECK reaches, are looked at in `qadb.models.text_lists`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
+from sqlalchemy.types import NullType
 
 from qadb.models.rules import Rule, of_one_column
 from qadb.models.types import ScaledNumeric, TextArray, UtcDateTime, require_aware
@@ -62,103 +63,53 @@ class Form:
     """
 
     rule: Rule
-    checks: Mapping[str, str] = field(default_factory=dict)
+    checks: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The same of a type: last part of the constraints' name, and SQL without the column's name."""
+
+    suffix: str
+    problem: _Problem
+    checks: Mapping[str, str]
 
 
 def forms_of(table: Table, rules: Iterable[Rule]) -> Iterator[Form]:
     """Yield the form of every column whose own rules leave its type open."""
     ruled = {column for rule in rules if len(rule.columns) == 1 for column in rule.columns}
     for column in table.columns:
-        if column.foreign_keys:
+        if column.foreign_keys and isinstance(column.type, String | Integer | NullType):
             yield _of_reference(column)
         elif not (isinstance(column.type, String) and column.name in ruled):
-            form = _form(column)
-            if form is not None:
-                yield form
+            yield from _of_type(column)
 
 
 def _of_reference(column: Column[object]) -> Form:
-    """A foreign key needs no CHECK: it holds what its parent holds.
+    """A foreign key's text or number needs no CHECK: it holds what its parent holds.
 
-    Its type may be its parent's, which SQLAlchemy knows only when that is there.
+    Its type may be the parent's, which SQLAlchemy knows only when that is there.
     """
 
     def problem(value: object) -> str | None:
-        find = _problem_of(column.type)
-        return None if find is None else find(value)
+        kind = _kind_of(column.type)
+        return None if kind is None else kind.problem(value)
 
-    return Form(of_one_column(column.name, "reference", "", problem))
-
-
-def _form(column: Column[object]) -> Form | None:
-    problem = _problem_of(column.type)
-    if problem is None:
-        return None
-    suffix, checks = _checks_of(column)
-    written = {engine: sql.format(column.name) for engine, sql in checks.items()}
-    return Form(of_one_column(column.name, suffix, "", problem), written)
+    return Form(of_one_column(column.name, "reference", "", problem), {})
 
 
-def _checks_of(column: Column[object]) -> tuple[str, dict[str, str]]:
-    """Return the last part of the constraints' name, and the CHECKs by engine."""
-    kind: object = column.type
-    match kind:
-        case String(length=limit):
-            return "length", {"sqlite": f"length({{0}}) <= {limit}"}
-        case Uuid():
-            return "uuid", {"sqlite": _UUID_ON_SQLITE}
-        case LargeBinary():
-            return "bytes", {"sqlite": "typeof({0}) IN ('blob', 'null')"}
-        case Boolean():
-            return "boolean", {"sqlite": "{0} IN (0, 1)"}
-        case Integer():
-            limit = _limit_of(kind)
-            return "integer", {} if _is_row_id(column) else {"sqlite": _whole(-limit, limit - 1)}
-        case UtcDateTime():
-            return "utc", {"sqlite": _UTC_ON_SQLITE, "postgresql": _UTC_ON_POSTGRESQL}
-        case ScaledNumeric(precision=int() as digits):
-            highest = 10**digits - 1
-            return "exact", {"sqlite": _whole(-highest, highest), "postgresql": "{0} <> 'NaN'"}
-        case TextArray():
-            return "list", {"sqlite": _LIST_ON_SQLITE, "postgresql": _LIST_ON_POSTGRESQL}
-        case _:
-            return "json", {"sqlite": _JSON_ON_SQLITE}
-
-
-def _problem_of(kind: object) -> _Problem | None:
-    """Return what the models say of a value of this type; None where they take any."""
-    match kind:
-        case String(length=int() as limit) if not isinstance(kind, Text):
-            return _long_text_problem(limit)
-        case Uuid():
-            return _uuid_problem
-        case LargeBinary():
-            return _bytes_problem
-        case Boolean():
-            return _boolean_problem
-        case Integer():
-            return _integer_problem(_limit_of(kind))
-        case UtcDateTime():
-            return _moment_problem
-        case ScaledNumeric():
-            return _scaled_problem(kind)
-        case TextArray():
-            return _list_problem
-        case JSON():
-            return lambda _value: None
-        case _:
-            return None
+def _of_type(column: Column[object]) -> Iterator[Form]:
+    kind = _kind_of(column.type)
+    if kind is not None:
+        checks = {} if _is_row_id(column) else kind.checks
+        written = {engine: sql.format(column.name) for engine, sql in checks.items()}
+        yield Form(of_one_column(column.name, kind.suffix, "", kind.problem), written)
 
 
 def _is_row_id(column: Column[object]) -> bool:
     """Whether SQLite numbers the rows by it, and takes nothing else for it."""
-    return column.primary_key and len(column.table.primary_key.columns) == 1
-
-
-def _limit_of(kind: Integer) -> int:
-    """Return the first number that is too big for PostgreSQL's type."""
-    bits = {SmallInteger: 16, BigInteger: 64}
-    return 2 ** (next((bits[known] for known in bits if isinstance(kind, known)), 32) - 1)
+    is_alone = column.primary_key and len(column.table.primary_key.columns) == 1
+    return is_alone and isinstance(column.type, Integer)
 
 
 def _whole(lowest: int, highest: int) -> str:
@@ -224,3 +175,40 @@ def _moment_problem(value: object) -> str | None:
 def _list_problem(value: object) -> str | None:
     is_list = isinstance(value, list) and all(isinstance(item, str) for item in value)
     return None if is_list else "must be a list of text"
+
+
+_PLAIN: tuple[tuple[type[object], _Kind], ...] = (
+    (Uuid, _Kind("uuid", _uuid_problem, {"sqlite": _UUID_ON_SQLITE})),
+    (LargeBinary, _Kind("bytes", _bytes_problem, {"sqlite": "typeof({0}) IN ('blob', 'null')"})),
+    (Boolean, _Kind("boolean", _boolean_problem, {"sqlite": "{0} IN (0, 1)"})),
+    (
+        UtcDateTime,
+        _Kind("utc", _moment_problem, {"sqlite": _UTC_ON_SQLITE, "postgresql": _UTC_ON_POSTGRESQL}),
+    ),
+    (
+        TextArray,
+        _Kind(
+            "list", _list_problem, {"sqlite": _LIST_ON_SQLITE, "postgresql": _LIST_ON_POSTGRESQL}
+        ),
+    ),
+    (JSON, _Kind("json", lambda _value: None, {"sqlite": _JSON_ON_SQLITE})),
+)
+_BITS: tuple[tuple[type[Integer], int], ...] = ((SmallInteger, 16), (BigInteger, 64), (Integer, 32))
+
+
+def _kind_of(type_: object) -> _Kind | None:
+    """Return what there is to say of a type; None where every value will do."""
+    match type_:
+        case String(length=int() as limit) if not isinstance(type_, Text):
+            checks = {"sqlite": f"length({{0}}) <= {limit}"}
+            return _Kind("length", _long_text_problem(limit), checks)
+        case Integer():
+            bits = next(bits for known, bits in _BITS if isinstance(type_, known))
+            limit = 2 ** (bits - 1)
+            return _Kind("integer", _integer_problem(limit), {"sqlite": _whole(-limit, limit - 1)})
+        case ScaledNumeric():
+            highest = 10**type_.precision - 1
+            checks = {"sqlite": _whole(-highest, highest), "postgresql": "{0} <> 'NaN'"}
+            return _Kind("exact", _scaled_problem(type_), checks)
+        case _:
+            return next((kind for known, kind in _PLAIN if isinstance(type_, known)), None)

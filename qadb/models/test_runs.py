@@ -74,8 +74,11 @@ class TestRun(HasId, HasTenant, HasTimestamps, Base):
         ForeignKey("test_types.id", ondelete="RESTRICT")
     )
     triggered_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    started_at: Mapped[Timestamp] = mapped_column(UtcDateTime, server_default=UtcNow())
-    ended_at: Mapped[Timestamp | None] = mapped_column(UtcDateTime)
+    # Whether a moment changes is known only by what it was before.
+    started_at: Mapped[Timestamp] = mapped_column(
+        UtcDateTime, server_default=UtcNow(), active_history=True
+    )
+    ended_at: Mapped[Timestamp | None] = mapped_column(UtcDateTime, active_history=True)
     duration_seconds: Mapped[Amount | None] = mapped_column(
         ScaledNumeric(12, 3), server_onupdate=FetchedValue()
     )

@@ -42,9 +42,12 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
-def upgrade(connection: Connection, target: str = HEAD) -> None:
-    """Go up to a revision in the caller's transaction; on SQLite in a new one: see `_begin_anew`."""
-    _begin_anew(connection)
+def upgrade(
+    connection: Connection, target: str = HEAD, *, checks_foreign_keys: bool = False
+) -> None:
+    """Go up to a revision in the caller's transaction, on SQLite in one without foreign keys."""
+    if not checks_foreign_keys:
+        _begin_anew(connection)
     _run(MigrationContext.configure(connection, opts=_options("up", target)))
 
 
@@ -55,9 +58,9 @@ def downgrade(connection: Connection, target: str = "base") -> None:
 
 
 def _begin_anew(connection: Connection) -> None:
-    """Do without foreign keys until the connection is given back, as the tool does.
+    """Do without foreign keys until the connection is given back: the tool migrates so too.
 
-    SQLite ignores the pragma inside a transaction, so what was done before is kept.
+    SQLite ignores the pragma inside a transaction, so what was done before is committed.
     """
     if connection.dialect.name == "sqlite":
         for statement in ("COMMIT", "PRAGMA foreign_keys = OFF", "BEGIN IMMEDIATE"):
