@@ -203,7 +203,7 @@ def _claim(environment: Environment | int) -> tuple[int, datetime | None]:
     if not isinstance(environment, Environment):
         return environment, None
     state = inspect(environment)
-    key: int = environment.id if state.identity is None else state.identity[0]
+    key: int = id_of(environment) if state.identity is None else state.identity[0]
     return key, state.dict.get(Environment.last_used_at.key)
 
 

@@ -23,14 +23,11 @@ if TYPE_CHECKING:
 
 def fill(session: UnitOfWork, owner: str) -> None:
     """A test that covers two features of Checkout, and one that covers Search, with bugs."""
+    sections = {"pay": ("Checkout", "7"), "ship": ("Checkout", "8"), "find": ("Search", "Checkout")}
     product = Product(name=f"{owner} bench")
     pay, ship, search = (
         Feature(title=f"{owner} {title}", section_name=name, section_id=key, product=product)
-        for title, name, key in (
-            ("pay", "Checkout", "7"),
-            ("ship", "Checkout", "8"),
-            ("find", "Search", "Checkout"),
-        )
+        for title, (name, key) in sections.items()
     )
     for number, features in enumerate([[pay, ship], [search], []]):
         case = TestCase(case_key=f"b{number}", name=f"{owner} case {number}", features=features)
