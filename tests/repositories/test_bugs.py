@@ -122,6 +122,15 @@ def test_a_bug_is_resolved_once(bugs: BugRepository) -> None:
     assert (known.status, known.resolved_at) == ("rejected", at)
 
 
+def test_a_bug_of_an_earlier_session_is_resolved(database: Database) -> None:
+    with database.session(tenant="acme") as session:
+        bug = BugRepository(session).list()[0]
+    with database.session(tenant="acme") as session:
+        BugRepository(session).resolve(bug)
+    with database.session(tenant="acme") as session:
+        assert BugRepository(session).count(status="fixed") == 1
+
+
 def test_a_bug_of_a_clock_ahead_of_ours_took_no_time(bugs: BugRepository) -> None:
     ahead = datetime.now(UTC) + timedelta(hours=1)
     assert bugs.resolve(bugs.create(title="x", reported_at=ahead)).resolved_at == ahead

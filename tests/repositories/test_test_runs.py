@@ -266,3 +266,12 @@ def test_recent_runs_can_be_narrowed_down(lab: Lab) -> None:
         keys(colour="red")
     with pytest.raises(ValueError, match="1 or more"):
         keys(0)
+
+
+def test_a_run_of_an_earlier_session_ends(database: Database) -> None:
+    with database.session(tenant="acme") as session:
+        run = TestRunRepository(session).start(Repository(session, Application).list()[0])
+    with database.session(tenant="acme") as session:
+        TestRunRepository(session).finish(run)
+    with database.session(tenant="acme") as session:
+        assert session.get_one(TestRun, run.id).status == "completed"
