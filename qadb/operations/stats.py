@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from qadb.repositories.analytics import (
@@ -17,8 +16,11 @@ from qadb.repositories.tenants import require_tenant
 from qadb.revisions.state import require_current
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from qadb.backends.values import TableSize
     from qadb.database import Database
+    from qadb.sessions.unit import UnitOfWork
 
 DEFAULT_DAYS = 30
 DEFAULT_TOP = 10
@@ -57,7 +59,7 @@ def read_stats(
     """Measure the tables and sum up the runs that started in the last ``days`` days.
 
     Args:
-        database: is read in one transaction.
+        database: is read in one transaction, which sees one moment; the replica if there is one.
         days: length of the period.
         top: how many tests each list names.
         exact: count large tables instead of taking the server's estimate.
@@ -68,23 +70,32 @@ def read_stats(
     Raises:
         EmptyDatabase, UnmanagedDatabase, RevisionMismatch: the database is not at head.
     """
-    since = (now or datetime.now(UTC)) - timedelta(days=days)
-    with database.connect(read_only=True) as connection:
-        require_current(database, connection)
-        database.backend.context.set_context(connection, tenant=tenant, actor=None)
-        if tenant is not None:
-            require_tenant(connection, tenant)
-        sizes = database.backend.sizes
-        names = sorted(database.schema.metadata.tables)
-        analytics = AnalyticsRepository(connection, since, tenant)
+    with database.session(tenant=tenant, all_tenants=tenant is None, read_only=True) as unit:
+        size_bytes, tables = _sizes(database, unit, exact=exact)
+        analytics = AnalyticsRepository(unit, days, now=now)
         return StatsResult(
             days=days,
-            since=since,
+            since=analytics.since,
             tenant=tenant,
-            size_bytes=sizes.database_size(connection),
-            tables=sizes.table_sizes(connection, names, exact=exact),
+            size_bytes=size_bytes,
+            tables=tables,
             runs=analytics.runs(),
             results=analytics.results(),
             slowest=analytics.slowest(top),
             most_failing=analytics.most_failing(top),
         )
+
+
+def _sizes(
+    database: Database, unit: UnitOfWork, *, exact: bool
+) -> tuple[int, tuple[TableSize, ...]]:
+    """Check that the database is at head and has the tenant, and measure it."""
+    connection = unit.own_connection()
+    with unit.unguarded():  # catalogs know no tenants
+        database.learn_server_version(connection)
+        require_current(database, connection)
+        if unit.tenant is not None:
+            require_tenant(connection, unit.tenant)
+        sizes = unit.backend.sizes
+        names = sorted(database.schema.metadata.tables)
+        return sizes.database_size(connection), sizes.table_sizes(connection, names, exact=exact)

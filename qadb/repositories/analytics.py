@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import case, func, select
 
 from qadb.models import TestCase, TestResult, TestRun
-from qadb.repositories.tables import table_of
+from qadb.repositories.periods import period_start
 
 if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    from sqlalchemy import ColumnElement, Connection
-
-RUNS = table_of(TestRun)
-RESULTS = table_of(TestResult)
-CASES = table_of(TestCase)
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import Session
 
 DID_NOT_PASS = ("failed", "error", "timeout")
 
@@ -93,40 +90,42 @@ class FailingTest:
 
 
 class AnalyticsRepository:
-    """Figures over runs that started at or after a moment, of one tenant or of all.
+    """Figures over the last days' runs, as far as the session sees them.
 
     Args:
-        connection: reads only.
-        since: beginning of the period, aware.
-        tenant_id: None takes all tenants together.
+        session: reads only.
+        days: length of the period.
+        now: what it is counted back from, aware; the present by default.
+
+    Raises:
+        ValueError: the period makes no sense.
     """
 
-    def __init__(self, connection: Connection, since: datetime, tenant_id: str | None) -> None:
-        self._connection = connection
-        self._since = since
-        self._tenant_id = tenant_id
+    def __init__(self, session: Session, days: int = 30, *, now: datetime | None = None) -> None:
+        self._session = session
+        self.since = period_start(days, now)
 
     def runs(self) -> RunFigures:
         """Count the period's runs."""
-        in_period = RUNS.c.started_at >= self._since
+        in_period = self._in_period()
         query = select(
             func.count(case((in_period, 1))),
-            func.count(case((in_period & (RUNS.c.result == "success"), 1))),
-            func.count(case((in_period & RUNS.c.result.in_(("failure", "error", "timeout")), 1))),
-            func.max(RUNS.c.started_at),
-        ).where(*self._of_tenant())
-        total, successful, failed, newest = self._connection.execute(query).one()
+            func.count(case((in_period & (TestRun.result == "success"), 1))),
+            func.count(case((in_period & TestRun.result.in_(("failure", "error", "timeout")), 1))),
+            func.max(TestRun.started_at),
+        )
+        total, successful, failed, newest = self._session.execute(query).one()
         return RunFigures(total, successful, failed, newest)
 
     def results(self) -> ResultFigures:
         """Count the period's final attempts by status."""
         query = (
-            select(RESULTS.c.status, func.count())
-            .join(RUNS, RUNS.c.id == RESULTS.c.run_id)
-            .where(*self._in_period(), RESULTS.c.is_final)
-            .group_by(RESULTS.c.status)
+            select(TestResult.status, func.count())
+            .join(TestRun, TestRun.id == TestResult.run_id)
+            .where(self._in_period(), TestResult.is_final)
+            .group_by(TestResult.status)
         )
-        counts = {status: int(n) for status, n in self._connection.execute(query)}
+        counts = {status: int(n) for status, n in self._session.execute(query)}
         return ResultFigures(
             total=sum(counts.values()),
             passed=counts.get("passed", 0),
@@ -138,31 +137,33 @@ class AnalyticsRepository:
 
     def slowest(self, limit: int) -> tuple[SlowTest, ...]:
         """Tests with the highest mean time of their final attempts that ran."""
-        total_ms = func.sum(RESULTS.c.duration_ms)
-        runs = func.count(RESULTS.c.duration_ms)
+        total_ms = func.sum(TestResult.duration_ms)
+        runs = func.count(TestResult.duration_ms)
         per_case = (
             select(
-                RESULTS.c.test_case_id,
+                TestResult.test_case_id,
                 runs.label("runs"),
                 total_ms.label("total_ms"),
-                func.max(RESULTS.c.duration_ms).label("max_ms"),
+                func.max(TestResult.duration_ms).label("max_ms"),
             )
-            .join(RUNS, RUNS.c.id == RESULTS.c.run_id)
+            .join(TestRun, TestRun.id == TestResult.run_id)
             .where(
-                *self._in_period(),
-                RESULTS.c.is_final,
-                RESULTS.c.status != "skipped",
-                RESULTS.c.duration_ms.is_not(None),
+                self._in_period(),
+                TestResult.is_final,
+                TestResult.status != "skipped",
+                TestResult.duration_ms.is_not(None),
             )
-            .group_by(RESULTS.c.test_case_id)
-            .order_by((func.sum(RESULTS.c.duration_ms) * 1.0 / runs).desc(), RESULTS.c.test_case_id)
+            .group_by(TestResult.test_case_id)
+            .order_by(
+                (func.sum(TestResult.duration_ms) * 1.0 / runs).desc(), TestResult.test_case_id
+            )
             .limit(limit)
             .subquery()
         )
         query = select(
-            CASES.c.id, CASES.c.name, CASES.c.suite, CASES.c.classname,
+            TestCase.id, TestCase.name, TestCase.suite, TestCase.classname,
             per_case.c.runs, per_case.c.total_ms, per_case.c.max_ms,
-        ).join(per_case, per_case.c.test_case_id == CASES.c.id)  # fmt: skip
+        ).join(per_case, per_case.c.test_case_id == TestCase.id)  # fmt: skip
         found = [
             SlowTest(
                 row.id, row.name, row.suite, row.classname, row.runs,
@@ -170,50 +171,47 @@ class AnalyticsRepository:
                 max_ms=_milliseconds(row.max_ms),
                 total_ms=_milliseconds(row.total_ms),
             )
-            for row in self._connection.execute(query)
+            for row in self._session.execute(query)
         ]  # fmt: skip
         return tuple(sorted(found, key=lambda test: (-test.mean_ms, test.test_case_id)))
 
     def most_failing(self, limit: int) -> tuple[FailingTest, ...]:
         """Tests with the most failures among their final attempts."""
-        failures = func.count(case((RESULTS.c.status.in_(DID_NOT_PASS), 1)))
-        failed_at = case((RESULTS.c.status.in_(DID_NOT_PASS), RUNS.c.started_at))
+        failures = func.count(case((TestResult.status.in_(DID_NOT_PASS), 1)))
+        failed_at = case((TestResult.status.in_(DID_NOT_PASS), TestRun.started_at))
         per_case = (
             select(
-                RESULTS.c.test_case_id,
+                TestResult.test_case_id,
                 func.count().label("runs"),
                 failures.label("failures"),
                 func.max(failed_at).label("last_failed_at"),
             )
-            .join(RUNS, RUNS.c.id == RESULTS.c.run_id)
-            .where(*self._in_period(), RESULTS.c.is_final, RESULTS.c.status != "skipped")
-            .group_by(RESULTS.c.test_case_id)
+            .join(TestRun, TestRun.id == TestResult.run_id)
+            .where(self._in_period(), TestResult.is_final, TestResult.status != "skipped")
+            .group_by(TestResult.test_case_id)
             .having(failures > 0)
-            .order_by(failures.desc(), RESULTS.c.test_case_id)
+            .order_by(failures.desc(), TestResult.test_case_id)
             .limit(limit)
             .subquery()
         )
         query = (
             select(
-                CASES.c.id, CASES.c.name, CASES.c.suite, CASES.c.classname,
+                TestCase.id, TestCase.name, TestCase.suite, TestCase.classname,
                 per_case.c.runs, per_case.c.failures, per_case.c.last_failed_at,
             )
-            .join(per_case, per_case.c.test_case_id == CASES.c.id)
-            .order_by(per_case.c.failures.desc(), CASES.c.id)
+            .join(per_case, per_case.c.test_case_id == TestCase.id)
+            .order_by(per_case.c.failures.desc(), TestCase.id)
         )  # fmt: skip
         return tuple(
             FailingTest(
                 row.id, row.name, row.suite, row.classname,
                 row.runs, row.failures, row.last_failed_at,
             )
-            for row in self._connection.execute(query)
+            for row in self._session.execute(query)
         )  # fmt: skip
 
-    def _in_period(self) -> list[ColumnElement[bool]]:
-        return [*self._of_tenant(), RUNS.c.started_at >= self._since]
-
-    def _of_tenant(self) -> list[ColumnElement[bool]]:
-        return [] if self._tenant_id is None else [RUNS.c.tenant_id == self._tenant_id]
+    def _in_period(self) -> ColumnElement[bool]:
+        return TestRun.started_at >= self.since
 
 
 def _milliseconds(value: Decimal) -> float:
