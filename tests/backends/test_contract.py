@@ -93,14 +93,14 @@ def test_server_version_is_plain_numbers_and_known_after_the_first_connection(
     assert database.server_version == version
 
 
-def test_transaction_that_only_reads_sees_one_moment(database: Database) -> None:
-    with database.connect(read_only=True) as reader:
+def test_transaction_that_only_reads_sees_one_moment(sample: Database) -> None:
+    with sample.connect(read_only=True) as reader:
         before = reader.scalar(select(func.count()).select_from(PARENT))
-        execute(database, "INSERT INTO parent VALUES (1)")
+        execute(sample, "INSERT INTO parent VALUES (1)")
         after = reader.scalar(select(func.count()).select_from(PARENT))
 
     assert (before, after) == (0, 0)
-    assert fetch_rows(database, "SELECT id FROM parent") == [(1,)]
+    assert fetch_rows(sample, "SELECT id FROM parent") == [(1,)]
 
 
 def test_user_name_is_the_role_or_the_systems_user(database: Database, database_url: str) -> None:
