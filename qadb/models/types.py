@@ -6,7 +6,7 @@ loose typing lets through is refused by the CHECKs that `qadb.models.forms` deri
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, TypeAlias, cast
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Date,
     DateTime,
     Integer,
     Interval,
@@ -31,7 +32,7 @@ from sqlalchemy.sql.functions import FunctionElement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Dialect
+    from sqlalchemy import Dialect, SQLColumnExpression
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
 
@@ -230,6 +231,21 @@ def _by_code_point_on_postgresql(
 SQLITE_UTC_NOW = "strftime('%Y-%m-%dT%H:%M:%f000Z','now')"
 
 
+class UtcDay(FunctionElement[date]):
+    """The day in UTC of a moment in the form of `UtcDateTime`; `utc_day` makes one."""
+
+    inherit_cache = True
+    type = Date()
+    name = "utc_day"
+
+
+def utc_day(
+    moment: SQLColumnExpression[datetime] | SQLColumnExpression[datetime | None],
+) -> UtcDay:
+    """Return the SQL for the day in UTC on which a moment lies; NULL for NULL."""
+    return UtcDay(moment)
+
+
 class RandomUuid(FunctionElement[UUID]):
     """A new random UUID, in the form of SQLAlchemy's `Uuid`: 32 hexadecimal digits on SQLite."""
 
@@ -270,3 +286,13 @@ def _utc_now_on_sqlite(_element: UtcNow, compiler: SQLCompiler, **_options: obje
 def _utc_now_on_postgresql(_element: UtcNow, compiler: SQLCompiler, **_options: object) -> str:
     del compiler
     return "now()"
+
+
+@compiles(UtcDay, "sqlite")
+def _utc_day_on_sqlite(element: UtcDay, compiler: SQLCompiler, **options: object) -> str:
+    return f"substr({compiler.process(element.clauses, **options)}, 1, 10)"
+
+
+@compiles(UtcDay, "postgresql")
+def _utc_day_on_postgresql(element: UtcDay, compiler: SQLCompiler, **options: object) -> str:
+    return f"CAST(timezone('UTC', {compiler.process(element.clauses, **options)}) AS DATE)"
