@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import case, func, select
 
 from qadb.models import TestCase, TestResult, TestRun
+from qadb.repositories.figures import (
+    DID_NOT_PASS,
+    FailingTest,
+    ResultFigures,
+    RunFigures,
+    SlowTest,
+)
 from qadb.repositories.periods import period_start
 
 if TYPE_CHECKING:
@@ -16,77 +22,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
-
-DID_NOT_PASS = ("failed", "error", "timeout")
-
-
-@dataclass(frozen=True, slots=True)
-class RunFigures:
-    """Runs that started in the period, by their result.
-
-    Attributes:
-        newest_started_at: start of the newest run of all, in the period or not.
-    """
-
-    total: int
-    successful: int
-    failed: int
-    newest_started_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class ResultFigures:
-    """Final attempts of runs that started in the period.
-
-    Attributes:
-        errors: those that ended in an error, timeouts not included.
-        pass_rate: passed over all that ran (skipped ones did not), 0 to 1; None when nothing ran.
-    """
-
-    total: int
-    passed: int
-    failed: int
-    errors: int
-    skipped: int
-    timeout: int
-
-    @property
-    def pass_rate(self) -> float | None:
-        """Share of passed among those that ran."""
-        ran = self.total - self.skipped
-        return round(self.passed / ran, 6) if ran else None
-
-
-@dataclass(frozen=True, slots=True)
-class SlowTest:
-    """A test with its times over the period, in milliseconds."""
-
-    test_case_id: int
-    name: str
-    suite: str | None
-    classname: str | None
-    runs: int
-    mean_ms: float
-    max_ms: float
-    total_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class FailingTest:
-    """A test with how often it failed among its final attempts that ran."""
-
-    test_case_id: int
-    name: str
-    suite: str | None
-    classname: str | None
-    runs: int
-    failures: int
-    last_failed_at: datetime | None
-
-    @property
-    def failure_rate(self) -> float:
-        """Share of failures among those that ran, 0 to 1."""
-        return round(self.failures / self.runs, 6)
 
 
 class AnalyticsRepository:

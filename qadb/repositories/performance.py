@@ -19,6 +19,7 @@ from qadb.models import (
 )
 from qadb.models.types import require_aware
 from qadb.repositories.base import Repository
+from qadb.repositories.ids import id_of
 from qadb.repositories.performance_baselines import (
     lock_application,
     start,
@@ -219,7 +220,7 @@ class PerformanceRepository(Repository[PerformanceResult]):
     def _key_of(self, model: type[R], row: R | int) -> int:
         """The key of a row given itself or by its key, which must be there."""
         self.session.flush()
-        key = row if isinstance(row, int) else row.id
+        key = id_of(row)
         if Repository(self.session, model).get(key) is None:
             raise RowNotFound(f"There is no row {key!r} in {model.__tablename__}.")
         return key
