@@ -5,21 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qadb.repositories.analytics import (
-    AnalyticsRepository,
-    FailingTest,
-    ResultFigures,
-    RunFigures,
-    SlowTest,
-)
+from qadb.repositories.analytics import AnalyticsRepository
 from qadb.repositories.tenants import require_tenant
 from qadb.revisions.state import require_current
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from qadb.backends.values import TableSize
     from qadb.database import Database
+    from qadb.repositories.failure_groups import FailureGroup
+    from qadb.repositories.figures import (
+        AgentFigures,
+        BugFigures,
+        CoverageFigures,
+        FailingTest,
+        PerformanceFigures,
+        ResultFigures,
+        RunFigures,
+        SlowTest,
+        ToolFigures,
+    )
+    from qadb.repositories.flaky_tests import FlakyTest
     from qadb.sessions.unit import UnitOfWork
 
 DEFAULT_DAYS = 30
@@ -32,11 +40,15 @@ class StatsResult:
 
     Attributes:
         days: length of the period; sizes are of the whole database.
+        top: how many entries each list has at most.
         since: beginning of the period, UTC.
-        tenant: the tenant that runs and results are confined to; None is all of them.
+        tenant: the tenant that all but the sizes is confined to; None is all of them.
+        failures: failures that have their signature in common.
+        security: every severity with its open issues, critical first.
     """
 
     days: int
+    top: int
     since: datetime
     tenant: str | None
     size_bytes: int
@@ -45,6 +57,14 @@ class StatsResult:
     results: ResultFigures
     slowest: tuple[SlowTest, ...]
     most_failing: tuple[FailingTest, ...]
+    flaky: tuple[FlakyTest, ...]
+    failures: tuple[FailureGroup, ...]
+    coverage: CoverageFigures
+    bugs: BugFigures
+    security: Mapping[str, int]
+    performance: PerformanceFigures
+    agents: AgentFigures
+    tools: ToolFigures
 
 
 def read_stats(
@@ -56,14 +76,14 @@ def read_stats(
     tenant: str | None = None,
     now: datetime | None = None,
 ) -> StatsResult:
-    """Measure the tables and sum up the runs that started in the last ``days`` days.
+    """Measure the tables and sum up what the last ``days`` days brought.
 
     Args:
         database: is read in one transaction, which sees one moment; the replica if there is one.
         days: length of the period.
-        top: how many tests each list names.
+        top: how many entries each list has.
         exact: count large tables instead of taking the server's estimate.
-        tenant: confine runs and results to one tenant.
+        tenant: confine all but the sizes to one tenant.
         now: what the period is counted back from; the present moment by default. Runs dated after
             it are in the period too: clocks differ, and times without a zone are read as UTC.
 
@@ -75,6 +95,7 @@ def read_stats(
         analytics = AnalyticsRepository(unit, days, now=now)
         return StatsResult(
             days=days,
+            top=top,
             since=analytics.since,
             tenant=tenant,
             size_bytes=size_bytes,
@@ -83,6 +104,14 @@ def read_stats(
             results=analytics.results(),
             slowest=analytics.slowest(top),
             most_failing=analytics.most_failing(top),
+            flaky=analytics.flaky(top),
+            failures=analytics.failures(top),
+            coverage=analytics.coverage(),
+            bugs=analytics.bugs(),
+            security=analytics.open_security_issues(),
+            performance=analytics.performance(top),
+            agents=analytics.agents(top),
+            tools=analytics.tools(top),
         )
 
 

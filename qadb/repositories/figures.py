@@ -1,4 +1,4 @@
-"""Figures over a period: how runs and results went, which tests are slow, which fail."""
+"""Figures that are shown together, over a period: of runs, results and tests, and room by room."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
+    from datetime import datetime, timedelta
+
+    from qadb.repositories.agents import AgentUsage, ToolUsage
+    from qadb.repositories.coverage import AggregateCoverage, CoveragePoint
+    from qadb.repositories.performance_slas import SlaCheck
 
 DID_NOT_PASS = ("failed", "error", "timeout")
 
@@ -78,3 +83,62 @@ class FailingTest:
     def failure_rate(self) -> float:
         """Share of failures among those that ran, 0 to 1."""
         return round(self.failures / self.runs, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageFigures:
+    """Coverage that was collected in the period.
+
+    Attributes:
+        newest: the newest run of each application, summed up.
+        trend: the same for each day that has any, the oldest first.
+    """
+
+    newest: AggregateCoverage
+    trend: tuple[CoveragePoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BugFigures:
+    """Bugs that are open, and how long those took that were resolved in the period.
+
+    Attributes:
+        open: every severity with its count, the most severe first.
+        mean_time_to_resolve: None when none was resolved.
+    """
+
+    open: Mapping[str, int]
+    mean_time_to_resolve: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceFigures:
+    """Active SLAs by what the period's runs measured, and the most urgent ones."""
+
+    met: int
+    violated: int
+    unmeasured: int
+    slas: tuple[SlaCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFigures:
+    """Executions of all agents that began in the period, and the busiest agents."""
+
+    executions: int
+    completed: int
+    failed: int
+    running: int
+    tokens_used: int
+    by_agent: tuple[AgentUsage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFigures:
+    """Calls of all tools that began in the period, and the busiest tools."""
+
+    calls: int
+    succeeded: int
+    failed: int
+    running: int
+    by_tool: tuple[ToolUsage, ...]
