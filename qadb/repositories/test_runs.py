@@ -65,14 +65,14 @@ class TestRunRepository(Repository[TestRun]):
             ConflictError: the application has a run of this key.
             ValueError: a value breaks a rule of the model.
         """
-        tested = require_row(self.session, Application, application)
+        tested = require_row(self.session, Application, id_of(application))
         place = None
         if environment is not None:
-            place = require_row(self.session, Environment, environment)
+            place = require_row(self.session, Environment, id_of(environment))
         stated: dict[str, object] = {
             "tenant_id": tested.tenant_id,
-            "application": tested,
-            "environment": place,
+            "application_id": tested.id,
+            "environment_id": None if place is None else place.id,
             "run_key": uuid4().hex if run_key is None else run_key,
             "started_at": datetime.now(UTC) if started_at is None else started_at,
             "status": "running",
@@ -113,8 +113,8 @@ class TestRunRepository(Repository[TestRun]):
             ended_at = max(datetime.now(UTC), locked.started_at)  # the starter's clock may be ahead
         return self.update(
             locked,
+            result=totals.result if result is None else result,  # first, as it alone may be refused
             status=status,
-            result=totals.result if result is None else result,
             exit_code=exit_code,
             ended_at=require_aware(ended_at),
             **asdict(totals),
