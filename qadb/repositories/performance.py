@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import select
 
-from qadb.errors import RowNotFound
 from qadb.models import (
     SLA,
     Application,
@@ -35,6 +34,7 @@ from qadb.repositories.performance_metrics import (
 )
 from qadb.repositories.performance_slas import SlaCheck, check_slas
 from qadb.repositories.periods import period_start
+from qadb.repositories.references import require_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,9 +116,10 @@ class PerformanceRepository(Repository[PerformanceResult]):
                 without such a measurement, or a value that breaks a rule of the model.
             RowNotFound: what is given by its key is not there.
         """
+        self.session.flush()
         known, _ = parse_metric(metric)
         better = direction or known.direction
-        application_id = self._key_of(Application, application)
+        application_id = id_of(application)
         begins_at = None if valid_from is None else require_aware(valid_from)
         tenant_id, present = lock_application(self.session, application_id)
         run_id = None if run is None else self._run_of(application_id, run)
@@ -218,12 +219,9 @@ class PerformanceRepository(Repository[PerformanceResult]):
         return None if row is None else self._key_of(model, row)
 
     def _key_of(self, model: type[R], row: R | int) -> int:
-        """The key of a row given itself or by its key, which must be there."""
+        """The key of a row that is there, as far as the session sees; its word is not taken."""
         self.session.flush()
-        key = id_of(row)
-        if Repository(self.session, model).get(key) is None:
-            raise RowNotFound(f"There is no row {key!r} in {model.__tablename__}.")
-        return key
+        return id_of(require_row(self.session, model, id_of(row)))
 
 
 def _pairs(

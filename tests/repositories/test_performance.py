@@ -153,7 +153,7 @@ def test_what_a_baseline_stands_on_must_be_there(performance: PerformanceReposit
     session.flush()
     Repository(session, Environment).delete(gone)
 
-    with pytest.raises(RowNotFound, match="0 in applications"):
+    with pytest.raises(RowNotFound, match="no application 0"):
         performance.set_baseline(0, P95, 1)
     with pytest.raises(RowNotFound, match="in environments"):
         performance.set_baseline(shop(session), P95, 1, environment=gone)
@@ -162,7 +162,7 @@ def test_what_a_baseline_stands_on_must_be_there(performance: PerformanceReposit
     with pytest.raises(RowNotFound, match="0 in test_runs"):
         performance.set_baseline(shop(session), P95, 1, run=0)
     Repository(session, Application).delete(shop(session))
-    with pytest.raises(RowNotFound, match="in applications"):
+    with pytest.raises(RowNotFound, match="no application"):
         performance.set_baseline(shop(session).id, P95, 1)
 
 
