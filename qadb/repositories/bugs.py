@@ -13,8 +13,10 @@ from qadb.models.bugs import BUG_SEVERITIES
 from qadb.models.types import require_aware
 from qadb.repositories.base import Repository
 from qadb.repositories.filters import conditions
+from qadb.repositories.ids import id_of
 from qadb.repositories.periods import period_start
 from qadb.repositories.reading import STREAM_ROWS
+from qadb.repositories.references import require_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,8 +111,7 @@ class BugRepository(Repository[Bug]):
         """
         if status not in RESOLVED:
             raise ValueError(f"a bug is resolved by {' or '.join(RESOLVED)}, not {status!r}")
-        found = self._find(bug)
-        self.session.flush()  # a new one has its moment from now on
+        found = require_row(self.session, Bug, id_of(bug))  # an object may be another session's
         if found.status in RESOLVED:
             raise ValueError(f"bug {found.id} is {found.status} already")
         if resolved_at is None:

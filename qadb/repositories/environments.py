@@ -104,9 +104,9 @@ class EnvironmentRepository(Repository[Environment]):
     def release(self, environment: Environment | int) -> Environment:
         """Give an environment back; others can have it once the transaction commits.
 
-        An object knows when it was acquired. If somebody else has it since, because it had been
-        taken back by `release_stale`, it stays theirs. A key knows nothing: it releases whatever
-        is there.
+        An object knows when it was acquired, as long as its session has not expired it. If somebody
+        else has the environment since, because `release_stale` had taken it back, it stays theirs.
+        A key knows nothing: whoever has the environment loses it.
 
         Raises:
             RowNotFound: there is no such environment.
@@ -203,7 +203,7 @@ def _claim(environment: Environment | int) -> tuple[int, datetime | None]:
     if not isinstance(environment, Environment):
         return environment, None
     state = inspect(environment)
-    key: int = environment.id if state.identity is None else state.identity[0]
+    key: int = id_of(environment) if state.identity is None else state.identity[0]
     return key, state.dict.get(Environment.last_used_at.key)
 
 

@@ -155,7 +155,7 @@ def _differences(
                 is_slower,
             )
         )
-        .order_by(TestCase.id)
+        .order_by(both.c.test_case_id)  # by TestCase.id, SQLite would read all there are
     )  # fmt: skip
 
 

@@ -116,7 +116,7 @@ class TestCaseRepository(Repository[TestCase]):
             RowNotFound: there is no such case, or one of the features is not there.
         """
         self.session.flush()  # new ones have their keys from now on
-        found = require_row(self.session, TestCase, case)
+        found = require_row(self.session, TestCase, id_of(case))
         wanted = self._present_features(_keys(features))
         linked = select(TestCaseFeature.feature_id).where(TestCaseFeature.test_case_id == found.id)
         missing = sorted(wanted.difference(self.session.scalars(linked)))
@@ -133,7 +133,7 @@ class TestCaseRepository(Repository[TestCase]):
         Raises:
             RowNotFound: there is no such case.
         """
-        found = require_row(self.session, TestCase, case)
+        found = require_row(self.session, TestCase, id_of(case))
         links = delete(TestCaseFeature).where(
             TestCaseFeature.test_case_id == found.id,
             TestCaseFeature.feature_id.in_(_keys(features)),

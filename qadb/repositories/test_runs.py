@@ -172,8 +172,8 @@ class TestRunRepository(Repository[TestRun]):
         """
         return compare_runs(
             self.session,
-            require_row(self.session, TestRun, run).id,
-            require_row(self.session, TestRun, baseline_run).id,
+            require_row(self.session, TestRun, id_of(run)).id,
+            require_row(self.session, TestRun, id_of(baseline_run)).id,
             slower_ratio=slower_ratio,
             slower_min_ms=slower_min_ms,
         )

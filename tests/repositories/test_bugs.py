@@ -23,14 +23,11 @@ if TYPE_CHECKING:
 
 def fill(session: UnitOfWork, owner: str) -> None:
     """A test that covers two features of Checkout, and one that covers Search, with bugs."""
+    sections = {"pay": ("Checkout", "7"), "ship": ("Checkout", "8"), "find": ("Search", "Checkout")}
     product = Product(name=f"{owner} bench")
     pay, ship, search = (
         Feature(title=f"{owner} {title}", section_name=name, section_id=key, product=product)
-        for title, name, key in (
-            ("pay", "Checkout", "7"),
-            ("ship", "Checkout", "8"),
-            ("find", "Search", "Checkout"),
-        )
+        for title, (name, key) in sections.items()
     )
     for number, features in enumerate([[pay, ship], [search], []]):
         case = TestCase(case_key=f"b{number}", name=f"{owner} case {number}", features=features)
@@ -123,6 +120,15 @@ def test_a_bug_is_resolved_once(bugs: BugRepository) -> None:
     known = bugs.create(title="y", status="known")
     assert bugs.resolve(known.id, "rejected", resolved_at=at) is known
     assert (known.status, known.resolved_at) == ("rejected", at)
+
+
+def test_a_bug_of_an_earlier_session_is_resolved(database: Database) -> None:
+    with database.session(tenant="acme") as session:
+        bug = BugRepository(session).list()[0]
+    with database.session(tenant="acme") as session:
+        BugRepository(session).resolve(bug)
+    with database.session(tenant="acme") as session:
+        assert BugRepository(session).count(status="fixed") == 1
 
 
 def test_a_bug_of_a_clock_ahead_of_ours_took_no_time(bugs: BugRepository) -> None:

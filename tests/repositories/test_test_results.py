@@ -80,9 +80,10 @@ def test_sessions_for_all_tenants_and_plain_ones_see_everything(
     database: Database, rival_lab: None
 ) -> None:
     with database.session(all_tenants=True, read_only=True) as session:
-        everything = TestResultRepository(session).get_statistics(now=NOON)
+        everything = TestResultRepository(session).get_statistics(days=9999, now=NOON)
     with Session(database.engine()) as plain:
-        assert TestResultRepository(plain).get_statistics(now=NOON) == everything
+        found = TestResultRepository(plain).get_statistics(days=9999, now=NOON)
+        assert found == everything
     assert everything == ResultFigures(39, 6, 33, 0, 0, 0)
 
 
@@ -160,7 +161,12 @@ def test_flaky_looks_at_the_period_and_at_live_tests(
 
 
 def test_the_slowest_go_by_their_mean_time(lab: Lab, results: TestResultRepository) -> None:
-    times = {"a": [100, 200.5], "b": [150, 150.5], "c": [900], "gone": [5000]}
+    times: dict[str, list[float]] = {
+        "a": [100, 200.5],
+        "b": [150, 150.5],
+        "c": [900],
+        "gone": [5000],
+    }
     for name, durations in times.items():
         for duration in durations:
             lab.result(lab.run(), name, "failed", duration_ms=duration)
