@@ -127,9 +127,13 @@ class Database:
             self._connected(self.engine(read_only=read_only)) as connection,
             connection.begin(),
         ):
-            if self.server_version is None:
-                self.server_version = self.backend.connector.server_version(connection)
+            self.learn_server_version(connection)
             yield connection
+
+    def learn_server_version(self, connection: Connection) -> None:
+        """Ask the server for its version, for ``server_version``, unless it is known."""
+        if self.server_version is None:
+            self.server_version = self.backend.connector.server_version(connection)
 
     @contextmanager
     def migrating(self, *, lock_timeout_seconds: float) -> Iterator[Connection]:

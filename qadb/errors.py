@@ -163,6 +163,12 @@ class SeveralRowsFound(QadbError):
     code = "several_rows"
 
 
+class MissingDependency(QadbError):
+    """A library that only part of qadb needs is not installed."""
+
+    code = "missing_dependency"
+
+
 class LockNotAvailable(QadbError):
     """Another operation holds the lock, or a lock could not be had in time."""
 

@@ -1,12 +1,14 @@
 """Recurrence rules of RFC 5545, section 3.3.10: which texts are one.
 
-Owns the rule for columns that hold them. What dates a rule yields is left to a library, higher up.
-The database's CHECK sees the characters and the frequency, the model every part.
+Owns the rule for columns that hold them. The database's CHECK sees the characters and the
+frequency, the model every part: its form, since python-dateutil reads much that is no rule, and by
+python-dateutil whether it can be evaluated. What dates a rule yields is found out in repositories.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from qadb.models.rules import DIGITS, UPPER_CASE, Rule, of_one_column
 
@@ -15,6 +17,7 @@ FREQUENCIES = ("SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "
 _WEEKDAY = "(?:MO|TU|WE|TH|FR|SA|SU)"
 _POSITIVE = "[1-9][0-9]{0,8}"
 _SIGNED = "[+-]?[1-9][0-9]{0,2}"
+_SECONDS = re.compile("(?<=BYSECOND=)[0-9,]+")
 
 
 def _list_of(item: str) -> str:
@@ -59,4 +62,27 @@ def _problem(value: object) -> str | None:
             return f"cannot have {name}={text} (RFC 5545)"
     if len({*names}) < len(names) or "FREQ" not in names:
         return "must have FREQ, and every part once (RFC 5545)"
-    return "cannot have both COUNT and UNTIL (RFC 5545)" if {"COUNT", "UNTIL"} <= {*names} else None
+    if {"COUNT", "UNTIL"} <= {*names}:
+        return "cannot have both COUNT and UNTIL (RFC 5545)"
+    return _problem_of_library(expandable(str(value)))
+
+
+def expandable(rule: str) -> str:
+    """Return the rule for python-dateutil, which has no leap seconds: 60 is 59 (section 3.3.12)."""
+    return _SECONDS.sub(_second_59, rule)
+
+
+def _second_59(seconds: re.Match[str]) -> str:
+    return ",".join(dict.fromkeys("59" if s == "60" else s for s in seconds[0].split(",")))
+
+
+def _problem_of_library(rule: str) -> str | None:
+    """Whether an interval ever meets the other parts depends on the start, so it is left out."""
+    from dateutil.rrule import rrulestr  # noqa: PLC0415 - most processes see no rule
+
+    plain = ";".join(part for part in rule.split(";") if not part.startswith("INTERVAL="))
+    try:
+        rrulestr(plain, dtstart=datetime(2000, 1, 1), ignoretz=True)  # noqa: DTZ001 - never shown
+    except ValueError as error:
+        return f"can't be evaluated: {error} (RFC 5545)"
+    return None

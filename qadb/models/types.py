@@ -208,6 +208,14 @@ class UtcNow(FunctionElement[datetime]):
     name = "utc_now"
 
 
+class ByCodePoint(FunctionElement[str]):
+    """A text that sorts by code point, whatever the database's own collation."""
+
+    inherit_cache = True
+    type = Text()
+    name = "by_code_point"
+
+
 SQLITE_UTC_NOW = "strftime('%Y-%m-%dT%H:%M:%f000Z','now')"
 
 
@@ -276,3 +284,15 @@ def _utc_day_on_sqlite(element: UtcDay, compiler: SQLCompiler, **options: object
 @compiles(UtcDay, "postgresql")
 def _utc_day_on_postgresql(element: UtcDay, compiler: SQLCompiler, **options: object) -> str:
     return f"CAST(timezone('UTC', {compiler.process(element.clauses, **options)}) AS DATE)"
+
+
+@compiles(ByCodePoint, "sqlite")
+def _by_code_point_on_sqlite(element: ByCodePoint, compiler: SQLCompiler, **options: object) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(ByCodePoint, "postgresql")
+def _by_code_point_on_postgresql(
+    element: ByCodePoint, compiler: SQLCompiler, **options: object
+) -> str:
+    return f'({compiler.process(element.clauses, **options)}) COLLATE "C"'

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, case, func, select
 
 from qadb.models import TestResult, TestRun
-from qadb.repositories.analytics import DID_NOT_PASS
+from qadb.repositories.figures import DID_NOT_PASS
 from qadb.repositories.filters import column_of
 
 if TYPE_CHECKING:

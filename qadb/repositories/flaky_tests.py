@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, case, func, or_, select
 
 from qadb.models import TestCase, TestResult, TestRun
-from qadb.repositories.analytics import DID_NOT_PASS
+from qadb.repositories.figures import DID_NOT_PASS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,9 +13,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from qadb.models import TestCase, TestResult, TestRun
-from qadb.repositories.analytics import ResultFigures, SlowTest
 from qadb.repositories.base import Repository
 from qadb.repositories.failure_groups import FailureGroup, find_failure_groups
+from qadb.repositories.figures import ResultFigures, SlowTest
 from qadb.repositories.filters import conditions
 from qadb.repositories.flaky_tests import FlakyTest, find_flaky_tests
 from qadb.repositories.ids import id_of

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from qadb.models import Environment, TestCase, TestResult
-from qadb.repositories.analytics import ResultFigures, SlowTest
 from qadb.repositories.failure_groups import FailureGroup
+from qadb.repositories.figures import ResultFigures, SlowTest
 from qadb.repositories.flaky_tests import FlakyTest
 from qadb.repositories.test_results import TestResultRepository
 from tests.repositories.lab import NOON, Lab

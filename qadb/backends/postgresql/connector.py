@@ -60,7 +60,10 @@ NOTICE_LOST_CLIENT_SQL = ", set_config('client_connection_check_interval', '10s'
 def open_engine(
     url: DatabaseUrl, options: ConnectionOptions, *, read_only: bool, pooled: bool
 ) -> Engine:
-    """Make an engine on an existing database; connections are tested before they are used."""
+    """Make an engine on an existing database; connections are tested before they are used.
+
+    A transaction that only reads sees one moment of the database, as it does on SQLite.
+    """
 
     def connect() -> psycopg2.extensions.connection:
         return _connect(url)
@@ -98,6 +101,8 @@ def _prepare_sessions(engine: Engine, application: str, *, read_only: bool) -> N
                 hint="Upgrade the server.",
             )
         notices_lost_client = _can_notice_lost_client(driver_connection)
+        if read_only:  # the driver says so with each BEGIN; as a setting it would come too late
+            driver_connection.set_session(isolation_level="REPEATABLE READ")
 
     def begin(connection: Connection) -> None:
         statement = SESSION_SQL + (READ_ONLY_SQL if read_only else "")
