@@ -194,7 +194,7 @@ class UpsertMaker(Protocol):
     def insert_or_update(
         self,
         model: type[DeclarativeBase],
-        values: Mapping[str, object],
+        values: Mapping[str, object] | Sequence[Mapping[str, object]],
         *,
         key: Sequence[str],
         predicate: ColumnElement[bool] | None,
@@ -204,7 +204,7 @@ class UpsertMaker(Protocol):
 
         Args:
             model: where the row goes; the statement stays the ORM's.
-            values: the row.
+            values: the row, or several of the same columns.
             key: the columns of a unique key.
             predicate: the condition of that key when it holds for some rows only.
             changes: the columns that a row found takes over; at least one.

@@ -131,3 +131,9 @@ def live_unique(*columns: str) -> Index:
     """A unique key over rows that are not softly deleted."""
     live = text("deleted_at IS NULL")
     return Index(None, *columns, unique=True, postgresql_where=live, sqlite_where=live)
+
+
+def present_unique(*columns: str) -> Index:
+    """A unique key over rows that have a value in the last of its columns."""
+    present = text(f"{columns[-1]} IS NOT NULL")
+    return Index(None, *columns, unique=True, postgresql_where=present, sqlite_where=present)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from qadb.models.base import Base, live_unique
+from qadb.models.base import Base, live_unique, present_unique
 from qadb.models.mixins import (
     HasAuthors,
     HasId,
@@ -79,7 +79,7 @@ class Feature(HasId, HasTenant, HasTimestamps, Base):
 
     __tablename__ = "features"
     __shown__ = ("product_id", "title")
-    __table_args__ = (Index(None, "section_id"),)
+    __table_args__ = (Index(None, "section_id"), present_unique("product_id", "external_id"))
 
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"))
     external_id: Mapped[str | None] = mapped_column(String(255))
@@ -107,11 +107,12 @@ class UserStory(HasId, HasTenant, HasTimestamps, Base):
 
     __tablename__ = "user_stories"
     __shown__ = ("product_id", "title")
-    __table_args__ = (Index(None, "section_id"),)
+    __table_args__ = (Index(None, "section_id"), present_unique("product_id", "external_id"))
 
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"))
     feature_id: Mapped[int | None] = mapped_column(ForeignKey("features.id", ondelete="SET NULL"))
     section_id: Mapped[str | None] = mapped_column(String(255))
+    external_id: Mapped[str | None] = mapped_column(String(255))
     title: Mapped[str] = mapped_column(Text)
     requirements: Mapped[str | None] = mapped_column(Text)
 

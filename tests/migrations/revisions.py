@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep
     from sqlalchemy import Connection, Engine
 
-HEAD = "008"
+HEAD = "009"
 
 
 def open_engine(url: str) -> Engine:

@@ -88,10 +88,16 @@ SAME_ON_SQLITE = {
     "CREATE TABLE t (a text, b int, CHECK (a<>'X'))": (
         "CREATE TABLE t (b int, a text, CHECK(a <> 'X'))"
     ),
+    "CREATE TABLE t (a text DEFAULT 'x', b int, CONSTRAINT k CHECK (length(a) < (2)))": (
+        "CREATE TABLE t (a text CONSTRAINT k CHECK (length(a) < (2)) DEFAULT 'x', b int)"
+    ),
 }
 
 OTHER_ON_SQLITE = {
     "CREATE TABLE t (a text, CHECK (a <> 'X'))": "CREATE TABLE t (a text, CHECK (a <> 'x'))",
+    "CREATE TABLE t (a text, CONSTRAINT k CHECK (a <> 'X'))": (
+        "CREATE TABLE t (a text CONSTRAINT k CHECK (a <> 'x'))"
+    ),
     "CREATE TABLE t (a text, b int)": "CREATE TABLE t (a text, b integer)",
     "CREATE TABLE t (a text PRIMARY KEY)": "CREATE TABLE t (a text PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE t (a integer PRIMARY KEY)": (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.migrations.revisions import downgrade, upgrade
 
 if TYPE_CHECKING:
@@ -62,3 +64,43 @@ def test_the_log_can_be_dropped_with_entries_in_it(engine: Engine) -> None:
         downgrade(connection)
         upgrade(connection)
         assert connection.exec_driver_sql("SELECT count(*) FROM audit_logs").scalar_one() == 0
+
+
+def _features(connection: Connection) -> list[tuple[int | str | None, ...]]:
+    query = "SELECT id, product_id, external_id, title FROM features ORDER BY id"
+    return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+def test_features_and_stories_keep_their_rows_when_they_get_a_key(engine: Engine) -> None:
+    with engine.begin() as connection:
+        upgrade(connection, "008")
+        connection.exec_driver_sql("INSERT INTO products (id, name) VALUES (1, 'a'), (2, 'b')")
+        connection.exec_driver_sql(
+            "INSERT INTO features (id, product_id, external_id, title)"
+            " VALUES (1, 1, 'F-1', 'a'), (2, 2, 'F-1', 'b'), (3, 1, NULL, 'c'), (4, 1, NULL, 'd')"
+        )
+        connection.exec_driver_sql("INSERT INTO user_stories (product_id, title) VALUES (1, 'pay')")
+        before = _features(connection)
+        upgrade(connection, "009")
+        connection.exec_driver_sql("UPDATE user_stories SET external_id = 'S-1'")
+        downgrade(connection, "008")
+        upgrade(connection, "009")
+        assert _features(connection) == before
+        stories = connection.exec_driver_sql("SELECT title, external_id FROM user_stories").all()
+        assert [tuple(row) for row in stories] == [("pay", None)]
+
+
+def test_features_with_one_external_id_stop_the_revision_that_makes_it_a_key(
+    engine: Engine,
+) -> None:
+    with engine.begin() as connection:
+        upgrade(connection, "008")
+        connection.exec_driver_sql("INSERT INTO products (id, name) VALUES (7, 'Shop')")
+        connection.exec_driver_sql(
+            "INSERT INTO features (id, product_id, external_id, title)"
+            " VALUES (1, 7, 'F-1', 'a'), (2, 7, 'F-1', 'b')"
+        )
+        before = _features(connection)
+        with pytest.raises(ValueError, match="'F-1' of product 7"):
+            upgrade(connection, "009")
+        assert _features(connection) == before

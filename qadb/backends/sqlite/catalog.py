@@ -2,13 +2,14 @@
 
 Only the text knows CHECKs, collations, generated columns and triggers, so it is compared as well:
 comments, white space, quotes around names and the case of words outside strings are no difference,
-nor is the order of a table's columns and constraints.
+nor is the order of a table's columns and constraints, nor whether a named CHECK stands with its
+column, where alone ALTER TABLE can put it.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from qadb.backends.catalog import Catalog
 
@@ -60,6 +61,7 @@ _TOKEN = re.compile(
     | (?P<sign><> | <= | >= | == | != | \|\| | << | >> | ->> | -> | \S)""",
     re.VERBOSE | re.DOTALL,
 )
+_Token: TypeAlias = tuple[str, bool]
 _CONSTRAINT_WORDS = frozenset({"constraint", "primary", "unique", "check", "foreign"})
 
 
@@ -81,7 +83,7 @@ def normalise(sql: str) -> str:
     return " ".join(text for text, _ in _tokens(sql))
 
 
-def _tokens(sql: str) -> Iterator[tuple[str, bool]]:
+def _tokens(sql: str) -> Iterator[_Token]:
     """Yield every token as comparable text, and whether it is a bare word."""
     for match in _TOKEN.finditer(sql):
         text = match.group()
@@ -97,7 +99,7 @@ def _table_objects(connection: Connection, table: str, sql: str) -> Iterator[tup
     items, ending = _split_definition(sql)
     yield f"table {table}", ending
     texts: dict[str, str] = {}
-    for item in items:
+    for item in (part for whole in items for part in _apart(whole)):
         words = [text for text, _ in item]
         if item[0][1] and words[0] in _CONSTRAINT_WORDS:
             name = words[1] if words[0] == "constraint" else " ".join(words)
@@ -111,6 +113,22 @@ def _table_objects(connection: Connection, table: str, sql: str) -> Iterator[tup
         definition = texts.get(row["name"].lower(), "")
         yield f"table {table} column {row['name'].lower()}", f"{' '.join(facts)}; {definition}"
     yield from _key_objects(connection, table)
+
+
+def _apart(item: list[_Token]) -> Iterator[list[_Token]]:
+    """Yield a column without its named CHECKs, and each of those; constraints come as they are."""
+    rest: list[_Token] = item[:1]
+    place = 1
+    while place < len(item):
+        named = item[place : place + 3]
+        end = place + 1
+        if [named[0], *named[2:]] == [("constraint", True), ("check", True)]:
+            end = _closing(item, place + 3) + 1
+            yield item[place:end]
+        else:
+            rest.append(item[place])
+        place = end
+    yield rest
 
 
 def _key_objects(connection: Connection, table: str) -> Iterator[tuple[str, str]]:
@@ -129,6 +147,17 @@ def _key_objects(connection: Connection, table: str) -> Iterator[tuple[str, str]
             yield f"table {table} {row['origin']} ({row['members']})", facts
 
 
+def _closing(item: list[_Token], opening: int) -> int:
+    """Return the place of the bracket that closes the one at ``opening``."""
+    depth = 0
+    for place in range(opening, len(item)):
+        text, is_word = item[place]
+        depth += 0 if is_word else (text == "(") - (text == ")")
+        if depth == 0:
+            return place
+    return len(item) - 1
+
+
 def _index_sql(connection: Connection, name: str) -> str:
     query = "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?"
     return normalise(str(connection.exec_driver_sql(query, (name,)).scalar_one()))
@@ -139,12 +168,12 @@ def _rows(connection: Connection, query: str, table: str) -> Sequence[RowMapping
     return connection.exec_driver_sql(query, {"table": table}).mappings().all()
 
 
-def _split_definition(sql: str) -> tuple[list[list[tuple[str, bool]]], str]:
+def _split_definition(sql: str) -> tuple[list[list[_Token]], str]:
     """Split CREATE TABLE into its columns and constraints, and what follows the brackets."""
     tokens = list(_tokens(sql))
     if tokens[1][0] == "virtual":
         return [], " ".join(text for text, _ in tokens)
-    items: list[list[tuple[str, bool]]] = [[]]
+    items: list[list[_Token]] = [[]]
     depth = 0
     rest: list[str] = []
     for token in tokens[tokens.index(("(", False)) :]:

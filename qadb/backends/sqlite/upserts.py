@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sqlalchemy.dialects.sqlite import insert
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Insert
     from sqlalchemy.orm import DeclarativeBase
@@ -15,14 +16,15 @@ if TYPE_CHECKING:
 
 def insert_or_update(
     model: type[DeclarativeBase],
-    values: Mapping[str, object],
+    values: Mapping[str, object] | Sequence[Mapping[str, object]],
     *,
     key: Sequence[str],
     predicate: ColumnElement[bool] | None,
     changes: Sequence[str],
 ) -> Insert:
     """Insert the values, or change the row with the same key to them."""
-    statement = insert(model).values(dict(values))
+    rows = dict(values) if isinstance(values, Mapping) else [dict(row) for row in values]
+    statement = insert(model).values(rows)
     return statement.on_conflict_do_update(
         index_elements=list(key),
         index_where=predicate,
