@@ -220,6 +220,22 @@ class ConflictReader(Protocol):
         ...
 
 
+class Seeding(Protocol):
+    """What filling an empty database takes beside writing rows."""
+
+    def exclude_writers(self, connection: Connection, table: Table, *, wait_seconds: float) -> None:
+        """Keep others from writing rows that refer to the table until the transaction ends.
+
+        What they have written before is there to see afterwards. A lock that can't be had in time
+        fails as the engine's locks do.
+        """
+        ...
+
+    def continue_ids(self, connection: Connection, tables: Sequence[Table]) -> None:
+        """Let the ids that the database chooses go on after those that rows were given."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """One engine's adapter: its name and the modules that meet each protocol."""
@@ -236,3 +252,4 @@ class Backend:
     context: ContextSetter
     upserts: UpsertMaker
     conflicts: ConflictReader
+    seeding: Seeding
