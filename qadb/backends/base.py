@@ -231,8 +231,16 @@ class Seeding(Protocol):
         """
         ...
 
-    def continue_ids(self, connection: Connection, tables: Sequence[Table]) -> None:
-        """Let the ids that the database chooses go on after those that rows were given."""
+    def reserve_ids(self, connection: Connection, tables: Sequence[Table]) -> dict[str, int]:
+        """Keep others from drawing ids of the tables until the transaction ends.
+
+        Returns the highest id of each table that may be in use by now, by the table's name: rows
+        may be given those above.
+        """
+        ...
+
+    def continue_ids(self, connection: Connection, highest: Mapping[Table, int]) -> None:
+        """Let the ids that the database chooses follow the highest that rows were given."""
         ...
 
 

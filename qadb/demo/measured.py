@@ -25,7 +25,7 @@ _SCENARIOS = (("steady", 40, 0.82), ("peak", 160, 1.0))
 
 def coverage(scene: Scene, app: App, run_id: int, at: datetime, days_ago: float) -> Iterator[Row]:
     """A row a source file and one for all of them, which adds them up."""
-    rng = scene.rng(f"coverage {run_id}")
+    rng = scene.rng(f"coverage of {app.code} at {at}")
     rate = FIRST_RATE + RISE * (DAYS - days_ago) / DAYS
     rows = []
     for suite in app.suites:
@@ -67,7 +67,7 @@ def performance(
     scene: Scene, app: App, run_id: int, at: datetime, days_ago: float
 ) -> Iterator[Row]:
     """Every request in every scenario; what drifts does so in the last week."""
-    rng = scene.rng(f"load {run_id}")
+    rng = scene.rng(f"load of {app.code} at {at}")
     for request in app.requests:
         drift = request.drift if days_ago < DRIFTING_SINCE_DAYS else 1.0
         for scenario, requests_a_second, slowness in _SCENARIOS:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # Revisions fill these; what somebody added to them is in nobody's way.
-_REFERENCE = frozenset(
+REFERENCE_TABLES = frozenset(
     table_of(each) for each in (Country, Permission, Role, RolePermission, TestType)
 )
 _TENANTS = table_of(Tenant)
@@ -64,7 +64,7 @@ def find_demo(connection: Connection, tables: Collection[str]) -> FoundDemo | No
 def tables_in_use(connection: Connection, tables: Collection[str]) -> Iterator[str]:
     """Names of tables with rows, in the order of the alphabet; reference data left out."""
     for name, table in sorted(Base.metadata.tables.items()):
-        if name not in tables or table in _REFERENCE:
+        if name not in tables or table in REFERENCE_TABLES:
             continue
         query = select(literal(1)).select_from(table).limit(1)
         if table is _TENANTS:

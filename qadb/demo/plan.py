@@ -134,7 +134,7 @@ class Scene:
         return self.plan.rng(self.company.tenant_id, name)
 
     def next_id(self, model: type[Base]) -> int:
-        """The next id of a table; they count from 1, whatever a sequence says."""
+        """The next id of a table."""
         self.counted[model.__tablename__] += 1
         return self.counted[model.__tablename__]
 

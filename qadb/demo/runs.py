@@ -82,7 +82,7 @@ def _add_run(scene: Scene, slot: Slot, shard: int, gathered: _Gathered) -> None:
     days_ago = (scene.plan.now - begins).total_seconds() / SECONDS_A_DAY
     outcomes = RunOutcomes(
         slot,
-        scene.rng(f"run {run_id}"),
+        scene.rng(f"run {run_key}"),
         tenant_id=scene.company.tenant_id,
         run_id=run_id,
         first_case_id=scene.cases[slot.app.code].case_id(shard, 0),

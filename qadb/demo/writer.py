@@ -14,6 +14,7 @@ from qadb.demo.cases import test_cases
 from qadb.demo.catalog import catalog
 from qadb.demo.companies import COMPANIES
 from qadb.demo.identity import identity
+from qadb.demo.place import REFERENCE_TABLES
 from qadb.demo.plan import Reference, Scene
 from qadb.demo.products import products
 from qadb.demo.promises import promises
@@ -27,12 +28,13 @@ from qadb.sessions.bulk import insert_rows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy import Table
+
     from qadb.demo.plan import Batch, DemoPlan
     from qadb.sessions.unit import UnitOfWork
 
-# What a room refers to lies in the rooms before it.
+# After identity; what a room refers to lies in the rooms before it.
 ROOMS = (
-    identity,
     catalog,
     products,
     test_cases,
@@ -55,25 +57,40 @@ def write_demo(
         plan: what to write.
         on_results: told after each batch how many results are written, and how many there will be.
     """
-    counted: Counter[str] = Counter()
+    connection, seeding = unit.own_connection(), unit.backend.seeding
+    drawn = seeding.reserve_ids(connection, _numbered_tables())
+    counted = Counter(drawn)
     reference = _read_reference(unit)
     scenes = [Scene(plan, company, reference, counted) for company in COMPANIES]
     expected = sum(map(count_results, scenes))
     written: Counter[str] = Counter()
     for scene in scenes:
+        for each in identity(scene):
+            _write(unit, each, written)
+    for scene in scenes:
+        _act_as_somebody(unit, scene)
         for room in ROOMS:
             for each in room(scene):
                 _write(unit, each, written)
                 if each.model is TestResult:
                     on_results(min(written[TestResult.__tablename__], expected), expected)
-            if room is identity:
-                _act_as_somebody(unit, scene)
         _apply_changes(unit, scene)
-    numbered = [Base.metadata.tables[name] for name in sorted(counted)]
-    unit.backend.seeding.continue_ids(unit.own_connection(), numbered)
+    given = {Base.metadata.tables[name]: counted[name] for name in drawn}
+    seeding.continue_ids(connection, given)
     log = AuditLog.__tablename__
     written[log] = unit.scalars(select(func.count()).select_from(AuditLog)).one()
     return dict(sorted(written.items()))
+
+
+def _numbered_tables() -> list[Table]:
+    """Tables whose rows get their ids here; the log's come from the database."""
+    tables = Base.metadata.sorted_tables
+    left_out = {*REFERENCE_TABLES, table_of(AuditLog)}
+    return [
+        table
+        for table in tables
+        if table not in left_out and any(column.identity for column in table.primary_key)
+    ]
 
 
 def _read_reference(unit: UnitOfWork) -> Reference:

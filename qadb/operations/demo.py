@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from qadb.database import Database
     from qadb.demo.place import FoundDemo
     from qadb.progress import Progress
+    from qadb.sessions.unit import UnitOfWork
 
 WAIT_WRITERS_SECONDS = 30.0
 MOST_NAMED = 4
@@ -162,12 +163,14 @@ def _write(
     def on_results(done: int, total: int) -> None:
         progress(ProgressEvent("demo data", done, total, "rows"))
 
-    with database.session(all_tenants=True, actor=_ACTOR) as unit:
+    def fill(unit: UnitOfWork) -> tuple[FoundDemo | None, dict[str, int]]:
         connection = unit.own_connection()
         _exclude_writers(database, connection)
         require_current(database, connection)
         found = _look(database, connection)  # once more: others wrote until now
         return found, {} if found is not None else write_demo(unit, plan, on_results)
+
+    return database.run(fill, all_tenants=True, actor=_ACTOR)
 
 
 def _exclude_writers(database: Database, connection: Connection) -> None:

@@ -1,26 +1,23 @@
-"""What filling an empty PostgreSQL database takes beside writing rows: a lock, and sequences."""
+"""What filling an empty PostgreSQL database takes beside writing rows: locks, and sequences."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection, Table
 
 MS_PER_SECOND = 1000
 
 WAIT_SQL = "SELECT pg_catalog.set_config('lock_timeout', %s, true)"
+SEQUENCE_SQL = "SELECT pg_catalog.pg_get_serial_sequence(%s, %s)"
 
-# Never backwards: others may have drawn numbers and rolled back what they wrote with them.
-CONTINUE_SQL = """
-SELECT pg_catalog.setval(own.sequence, GREATEST(own.highest, pg_sequence_last_value(own.sequence)))
-FROM (
-  SELECT pg_get_serial_sequence(%s, %s)::regclass AS sequence, (SELECT max({column}) FROM {table})
-    AS highest
-) AS own WHERE own.highest IS NOT NULL
-"""
+# Any change takes the lock that drawing a number waits for; this one says what is so already.
+LOCK_SQL = "ALTER SEQUENCE {sequence} AS bigint"
+HIGHEST_SQL = "SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM {sequence}"
+RESTART_SQL = "ALTER SEQUENCE {sequence} RESTART WITH {first}"
 
 
 def exclude_writers(connection: Connection, table: Table, *, wait_seconds: float) -> None:
@@ -34,11 +31,30 @@ def exclude_writers(connection: Connection, table: Table, *, wait_seconds: float
     connection.exec_driver_sql(f"LOCK TABLE {quoted} IN EXCLUSIVE MODE")
 
 
-def continue_ids(connection: Connection, tables: Sequence[Table]) -> None:
-    """Set the sequences of the tables' keys to the highest key."""
+def reserve_ids(connection: Connection, tables: Sequence[Table]) -> dict[str, int]:
+    """Keep others from drawing numbers of the tables' sequences; the highest drawn by now.
+
+    Numbers that were drawn for rows which nobody sees yet would be in the way otherwise.
+    """
+    highest: dict[str, int] = {}
     for table in tables:
-        (key,) = table.primary_key
-        preparer = connection.dialect.identifier_preparer
-        quoted = preparer.format_table(table)
-        statement = CONTINUE_SQL.format(column=preparer.quote(key.name), table=quoted)
-        connection.exec_driver_sql(statement, (quoted, key.name))
+        sequence = _sequence(connection, table)
+        connection.exec_driver_sql(LOCK_SQL.format(sequence=sequence))
+        query = HIGHEST_SQL.format(sequence=sequence)
+        highest[table.name] = connection.exec_driver_sql(query).scalar_one()
+    return highest
+
+
+def continue_ids(connection: Connection, highest: Mapping[Table, int]) -> None:
+    """Restart the sequences behind the highest keys; it is undone with the transaction."""
+    for table, number in highest.items():
+        sequence = _sequence(connection, table)
+        connection.exec_driver_sql(RESTART_SQL.format(sequence=sequence, first=number + 1))
+
+
+def _sequence(connection: Connection, table: Table) -> str:
+    """The quoted name of the sequence behind the table's key."""
+    (key,) = table.primary_key
+    quoted = connection.dialect.identifier_preparer.format_table(table)
+    name: str = connection.exec_driver_sql(SEQUENCE_SQL, (quoted, key.name)).scalar_one()
+    return name
