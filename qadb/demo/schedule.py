@@ -73,7 +73,12 @@ INCIDENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One run, or one of each shard."""
+    """One run, or one of each shard.
+
+    Attributes:
+        faults: what goes wrong: kind, suite (empty: all of them), a word in the names of the tests
+            that it hits, and the share of those.
+    """
 
     app: App
     flavour: Flavour
@@ -82,7 +87,6 @@ class Slot:
     branch: str
     commit_sha: str
     faults: tuple[tuple[FailureKind, str, str, float], ...]
-    """What goes wrong: kind, suite (empty: all), word in the test's name, share of tests hit."""
 
 
 def slots(scene: Scene) -> Sequence[Slot]:

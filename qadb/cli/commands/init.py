@@ -47,8 +47,8 @@ def init(
     Makes the folder and the SQLite file, or the PostgreSQL database where the role may, applies all
     revisions and writes the reference data. Run again it changes nothing.
 
-    With --demo it then fills every table with a month of a web shop's tests and more, for tenants
-    of its own and default. A database that holds anything else is refused and left alone.
+    With --demo it then fills every table with a month of a web shop's tests and more, in the tenant
+    default and one of its own. A database that holds anything else is refused and left alone.
 
     Example:
         qadb init
