@@ -25,6 +25,7 @@ LOAD_EVERY_DAYS = 3
 RUNNING_SINCE_DAYS = 0.03
 SHARDS_WITHIN = timedelta(minutes=30)
 NIGHTLY_EVERY = 3
+SUITES_A_FAULT = 3
 
 MAIN = "main"
 BRANCHES = (
@@ -138,9 +139,9 @@ def _incidents(
 def _branch_faults(
     app: App, rng: Random, branch: str
 ) -> Iterator[tuple[FailureKind, str, str, float]]:
-    """Somebody's unfinished work breaks two suites of a branch."""
+    """Somebody's unfinished work breaks some suites of a branch."""
     if branch == MAIN or rng.random() > _CHANCE_OF_BROKEN_BRANCH:
         return
     suites = [suite.name for suite in app.suites if suite.kind != PERFORMANCE]
-    for suite in rng.sample(suites, 2):
+    for suite in rng.sample(suites, max(1, len(suites) // SUITES_A_FAULT)):
         yield ASSERTION, suite, "", _SHARE_OF_BROKEN_SUITE

@@ -87,6 +87,14 @@ def test_totals_of_runs_are_the_counts_of_their_final_results(demo: Database) ->
     assert fetch_rows(demo, WITHOUT_ONE_FINAL_ATTEMPT) == []
 
 
+@pytest.mark.parametrize("tenant", TENANTS)
+def test_most_tests_of_each_tenant_pass(demo: Database, tenant: str) -> None:
+    pass_rate = read_stats(demo, now=NOW, tenant=tenant).results.pass_rate
+
+    assert pass_rate is not None
+    assert 0.88 < pass_rate < 0.97
+
+
 def test_stats_of_a_month_have_something_to_show(demo: Database) -> None:
     stats = read_stats(demo, now=NOW)
 
