@@ -13,6 +13,7 @@ from qadb.backends.sqlite import (
     keys,
     locks,
     migrations,
+    seeding,
     sizes,
     upserts,
 )
@@ -30,4 +31,5 @@ backend = Backend(
     context=context,
     upserts=upserts,
     conflicts=conflicts,
+    seeding=seeding,
 )
