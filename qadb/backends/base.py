@@ -6,13 +6,13 @@ Nobody above this floor asks which engine it talks to; it calls these instead.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import ColumnElement, Connection, Engine, Insert, Table
+    from sqlalchemy import ColumnElement, Connection, Engine, Insert, Select, Table
     from sqlalchemy.orm import DeclarativeBase
 
     from qadb.backends.catalog import Catalog
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from qadb.errors import QadbError
     from qadb.schema import Schema
     from qadb.settings import DatabaseUrl
+
+M = TypeVar("M")
 
 
 class Connector(Protocol):
@@ -244,6 +246,25 @@ class Seeding(Protocol):
         ...
 
 
+class TextSearch(Protocol):
+    """Finds rows by their words, with the engine's own full text."""
+
+    def matching(
+        self, query: Select[M], table: Table, words: Sequence[str], *, last_is_prefix: bool
+    ) -> Select[M]:
+        """Keep the rows of a query that have every word, the best match first.
+
+        What the statement then mentions is no model's, so sessions have to let it pass.
+
+        Args:
+            query: reads the table.
+            table: one that has an index of its words.
+            words: one or more, of letters as the index holds them: nothing else is escaped.
+            last_is_prefix: the last one stands for all that begin with it.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """One engine's adapter: its name and the modules that meet each protocol."""
@@ -261,3 +282,4 @@ class Backend:
     upserts: UpsertMaker
     conflicts: ConflictReader
     seeding: Seeding
+    text_search: TextSearch

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Date,
     DateTime,
     Integer,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     Uuid,
+    literal,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.compiler import compiles
@@ -32,7 +34,7 @@ from sqlalchemy.sql.functions import FunctionElement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Dialect, SQLColumnExpression
+    from sqlalchemy import ColumnElement, Dialect, SQLColumnExpression
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
 
@@ -200,6 +202,24 @@ def tracked_text_list() -> TypeEngine[TextList]:
     return MutableList.as_mutable(TextArray())
 
 
+class HoldsAll(FunctionElement[bool]):
+    """Whether a list of text holds every text of another; NULL holds nothing."""
+
+    inherit_cache = True
+    type = Boolean()
+    name = "holds_all"
+
+    def __init__(self, column: ColumnElement[TextList | None], texts: Sequence[str]) -> None:
+        super().__init__(column, literal(list(texts), TextArray()))
+
+
+class HoldsAny(HoldsAll):
+    """Whether a list of text holds any text of another."""
+
+    inherit_cache = True
+    name = "holds_any"
+
+
 class UtcNow(FunctionElement[datetime]):
     """The server's present moment, in the form of `UtcDateTime`."""
 
@@ -262,6 +282,36 @@ def _random_uuid_on_postgresql(
 ) -> str:
     del compiler
     return "gen_random_uuid()"
+
+
+@compiles(HoldsAll, "sqlite")
+def _holds_all_on_sqlite(element: HoldsAll, compiler: SQLCompiler, **_options: object) -> str:
+    column, texts = (compiler.process(clause) for clause in element.clauses)
+    return (
+        f"NOT EXISTS (SELECT 1 FROM json_each({texts}) AS wanted WHERE NOT EXISTS"  # noqa: S608 - bound
+        f" (SELECT 1 FROM json_each({column}) AS held WHERE held.value = wanted.value))"
+    )
+
+
+@compiles(HoldsAny, "sqlite")
+def _holds_any_on_sqlite(element: HoldsAny, compiler: SQLCompiler, **_options: object) -> str:
+    column, texts = (compiler.process(clause) for clause in element.clauses)
+    return (
+        f"EXISTS (SELECT 1 FROM json_each({column}) AS held WHERE held.value IN"  # noqa: S608 - bound
+        f" (SELECT wanted.value FROM json_each({texts}) AS wanted))"
+    )
+
+
+@compiles(HoldsAll, "postgresql")
+def _holds_all_on_postgresql(element: HoldsAll, compiler: SQLCompiler, **_options: object) -> str:
+    column, texts = (compiler.process(clause) for clause in element.clauses)
+    return f"{column} @> CAST({texts} AS text[])"
+
+
+@compiles(HoldsAny, "postgresql")
+def _holds_any_on_postgresql(element: HoldsAny, compiler: SQLCompiler, **_options: object) -> str:
+    column, texts = (compiler.process(clause) for clause in element.clauses)
+    return f"{column} && CAST({texts} AS text[])"
 
 
 @compiles(UtcNow, "sqlite")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep
     from sqlalchemy import Connection, Engine
 
-HEAD = "009"
+HEAD = "010"
 
 
 def open_engine(url: str) -> Engine:

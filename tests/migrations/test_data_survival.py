@@ -104,3 +104,25 @@ def test_features_with_one_external_id_stop_the_revision_that_makes_it_a_key(
         with pytest.raises(ValueError, match="'F-1' of product 7"):
             upgrade(connection, "009")
         assert _features(connection) == before
+
+
+FINDS = {
+    "sqlite": "SELECT rowid FROM notes_search WHERE notes_search MATCH 'example'",
+    "postgresql": "SELECT id FROM notes WHERE search_document @@ 'example'",
+}
+
+
+def test_notes_that_were_there_are_found_by_the_new_words(engine: Engine) -> None:
+    kept = "SELECT title, content, created_at, updated_at FROM notes"
+    with engine.begin() as connection:
+        upgrade(connection, "009")
+        connection.exec_driver_sql("INSERT INTO users (username, role_id) VALUES ('ada', 1)")
+        connection.exec_driver_sql(
+            "INSERT INTO notes (user_id, title, content) SELECT id, 'hosts', 'host.example.org'"
+            " FROM users"
+        )
+        before = connection.exec_driver_sql(kept).all()
+        upgrade(connection, "010")
+        assert len(connection.exec_driver_sql(FINDS[engine.dialect.name]).all()) == 1
+        downgrade(connection, "009")
+        assert connection.exec_driver_sql(kept).all() == before

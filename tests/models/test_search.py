@@ -23,7 +23,7 @@ FINDS = {
     ),
     "postgresql": (
         "SELECT id FROM notes WHERE search_document @@"
-        " plainto_tsquery('simple', qadb_fold_accents(:word)) ORDER BY id"
+        " array_to_string(tsvector_to_array(qadb_word_vector(:word)), ' & ')::tsquery ORDER BY id"
     ),
 }
 CHECK_INDEX = "INSERT INTO notes_search (notes_search, rank) VALUES ('integrity-check', 1)"

@@ -15,6 +15,7 @@ from qadb.backends.sqlite import (
     migrations,
     seeding,
     sizes,
+    text_search,
     upserts,
 )
 
@@ -32,4 +33,5 @@ backend = Backend(
     upserts=upserts,
     conflicts=conflicts,
     seeding=seeding,
+    text_search=text_search,
 )
