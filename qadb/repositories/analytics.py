@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class AnalyticsRepository:
-    """Figures over the last days, as far as the session sees them.
+    """The figures of ``qadb stats``: those of the last days, as far as the session sees them.
 
     What a method lists has a limit; 0 lists nothing.
 
@@ -83,7 +83,7 @@ class AnalyticsRepository:
         return self._results.slowest(self._days, limit, now=self._now) if limit else ()
 
     def flaky(self, limit: int) -> tuple[FlakyTest, ...]:
-        """Tests whose verdict says little about the code."""
+        """Tests whose verdict says little about the code; see `TestResultRepository.flaky`."""
         return self._results.flaky(self._days, limit, now=self._now) if limit else ()
 
     def failures(self, limit: int) -> tuple[FailureGroup, ...]:

@@ -44,7 +44,7 @@ class Repository(Reader[M]):
         return self.add(self.model(**values))
 
     def add(self, row: M) -> M:
-        """Insert an object of the model, with what hangs on it; raises as `create`."""
+        """Insert an object of the model, with what its relationships hold; raises as `create`."""
         self._flush(None)  # what is pending already fails on its own account
         self.session.add(row)
         self._flush(row)
@@ -53,8 +53,8 @@ class Repository(Reader[M]):
     def create_many(self, rows: Iterable[M | Mapping[str, object]]) -> int:
         """Insert many rows by the engine's bulk path, as they come; returns how many.
 
-        Nothing is known of them afterwards; relationships of objects are not followed, and what
-        models fill in at a flush stays empty. All rows go in or none.
+        All rows go in or none. They don't come back, with their keys or otherwise; relationships
+        of objects are not followed, and what models fill in at a flush stays empty.
 
         Raises:
             ValueError: an unknown name, or a row without one.
@@ -80,7 +80,7 @@ class Repository(Reader[M]):
         return found
 
     def delete(self, row: M | object) -> None:
-        """Delete a row, given itself or by its key: softly where the model knows that.
+        """Delete a row, given itself or by its key: softly where it has `deleted_at`.
 
         Raises:
             RowNotFound: there is no row with this key.
@@ -97,6 +97,7 @@ class Repository(Reader[M]):
         """Bring back a softly deleted row, given itself or by its key.
 
         Raises:
+            TypeError: the model has no `deleted_at`.
             RowNotFound: there is no row with this key.
             ConflictError: another row has taken its key meanwhile.
         """

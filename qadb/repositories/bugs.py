@@ -69,8 +69,7 @@ class BugRepository(Repository[Bug]):
     ) -> timedelta | None:
         """Return the mean time from report to resolution of what was resolved in the period.
 
-        Bugs that were fixed or rejected count; those that were opened again don't. Times are added
-        up here, a few at a time, as SQLite's are text.
+        Bugs that were fixed or rejected count; those that were opened again don't.
 
         Args:
             days: length of the period.
@@ -87,7 +86,7 @@ class BugRepository(Repository[Bug]):
             Bug.resolved_at >= period_start(days, now),
             Bug.deleted_at.is_(None),
         )
-        total, count = timedelta(), 0
+        total, count = timedelta(), 0  # added up here: SQLite's times are text
         stream = query.execution_options(yield_per=STREAM_ROWS)
         for reported_at, resolved_at in self.session.execute(stream):
             if resolved_at is not None:
@@ -98,7 +97,7 @@ class BugRepository(Repository[Bug]):
     def resolve(
         self, bug: Bug | int, status: str = "fixed", *, resolved_at: datetime | None = None
     ) -> Bug:
-        """Enter that a bug is done with.
+        """Record that a bug is fixed or rejected.
 
         Args:
             bug: itself or its key.

@@ -34,7 +34,7 @@ Candidate = aliased(Environment)
 
 
 class EnvironmentRepository(Repository[Environment]):
-    """Places where tests run, and their comings and goings."""
+    """Places where tests run, given out to one caller at a time."""
 
     model = Environment
 

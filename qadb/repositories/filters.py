@@ -44,9 +44,9 @@ def conditions(
 def _condition(model: type[DeclarativeBase], keyword: str, value: object) -> ColumnElement[bool]:
     name, _, operator = keyword.partition(SEPARATOR)
     column = column_of(model, name)
-    make = _OPERATORS.get(operator)
+    make = OPERATORS.get(operator)
     if make is None:
-        known = ", ".join(sorted(filter(None, _OPERATORS)))
+        known = ", ".join(sorted(filter(None, OPERATORS)))
         raise ValueError(f"{keyword}: there is no operator {operator!r}; there are {known}")
     try:
         return make(column, value)
@@ -119,7 +119,7 @@ def _members(value: object) -> Collection[object]:
     return value
 
 
-_OPERATORS: dict[str, _Make] = {
+OPERATORS: dict[str, _Make] = {
     "": lambda column, value: column == value,
     "eq": lambda column, value: column == value,
     "ne": lambda column, value: column.is_distinct_from(value),

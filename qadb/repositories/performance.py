@@ -73,7 +73,7 @@ class Regression:
 
 
 class PerformanceRepository(Repository[PerformanceResult]):
-    """Measurements of runs, one a request and scenario.
+    """What performance runs measured, one row a request and scenario.
 
     Metrics are ``mean_``, ``p50_``, ``p95_``, ``p99_`` and ``max_response_time_ms``,
     ``rps_achieved`` and ``error_rate`` (failed requests over all, 0 to 1).

@@ -118,6 +118,8 @@ class Reader(Generic[M]):
     ) -> Page[M]:
         """Return the rows behind a cursor, and the cursor of the next page.
 
+        Without a cursor it is the first page.
+
         Raises:
             ValueError: the cursor is not one of this list; and as `list`.
         """
@@ -139,7 +141,7 @@ class Reader(Generic[M]):
         batch_rows: int = STREAM_ROWS,
         **filters: object,
     ) -> Iterator[M]:
-        """Yield the rows that match without holding them all; not beyond a commit."""
+        """Yield the rows that match without holding them all; end it before the session commits."""
         query = self.query(*criteria, with_=with_, include_deleted=include_deleted, **filters)
         query = query.order_by(*Ordering(self.model, order_by).terms())
         yield from self.session.scalars(query.execution_options(yield_per=batch_rows))
@@ -167,7 +169,7 @@ class Reader(Generic[M]):
         include_deleted: bool = False,
         **filters: object,
     ) -> Select[M]:
-        """Return the query behind a list, to be refined."""
+        """Return the SELECT behind a list, to be refined with SQLAlchemy."""
         found = self._conditions(criteria, filters, include_deleted=include_deleted)
         return select(self.model).where(*found).options(*eager_options(self.model, with_))
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 class TestCaseRepository(Repository[TestCase]):
-    """Test cases; the lists that are named here hold live ones alone.
+    """Test cases, and the features that they cover.
 
-    They take the order, the limit and what is loaded along as `list` does.
+    Lists hold live ones alone.
     """
 
     model = TestCase

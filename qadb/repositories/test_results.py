@@ -38,7 +38,7 @@ _NEWEST_FIRST = ("-run_id", "-occurrence", "-attempt")  # run ids ascend with ti
 
 
 class TestResultRepository(Repository[TestResult]):
-    """Attempts of tests in runs."""
+    """Results of tests in runs, one an attempt; figures count the final attempts."""
 
     model = TestResult
     __test__ = False  # the name is no test class's to pytest

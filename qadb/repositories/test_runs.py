@@ -51,7 +51,7 @@ class TestRunRepository(Repository[TestRun]):
         started_at: datetime | None = None,
         **values: object,
     ) -> TestRun:
-        """Enter a run that is under way.
+        """Record a run that is under way.
 
         Args:
             application: whose tests run, itself or its key.
@@ -88,7 +88,7 @@ class TestRunRepository(Repository[TestRun]):
         exit_code: int | None = None,
         ended_at: datetime | None = None,
     ) -> TestRun:
-        """Enter that a run has ended; its totals are counted over the final attempts it holds.
+        """Record that a run has ended; its totals are counted over the final attempts it holds.
 
         Waits for those who are adding results to it or finishing it now.
 
