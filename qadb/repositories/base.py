@@ -14,11 +14,11 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
 
 from qadb.backends.registry import load_backend
-from qadb.errors import RowNotFound
 from qadb.repositories.bulk import create_rows
 from qadb.repositories.conflicts import conflict
 from qadb.repositories.filters import column_of
 from qadb.repositories.reading import DELETED_AT, M, Reader
+from qadb.repositories.references import require_row
 from qadb.repositories.tables import table_of
 from qadb.repositories.upserts import upsert
 
@@ -135,12 +135,7 @@ class Repository(Reader[M]):
         return load_backend(self.session.get_bind().dialect.name)
 
     def _find(self, row: M | object, *, include_deleted: bool = False) -> M:
-        if isinstance(row, self.model):
-            return row
-        found = self.get(row, include_deleted=include_deleted)
-        if found is None:
-            raise RowNotFound(f"There is no row {row!r} in {self._table_name}.")
-        return found
+        return require_row(self.session, self.model, row, include_deleted=include_deleted)
 
     def _flush(self, row: M | None) -> None:
         with self._conflicts(None if row is None else cast("dict[str, object]", row.__dict__)):
