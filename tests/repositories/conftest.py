@@ -14,6 +14,8 @@ from tests.repositories.shop import ProductRepository
 from tests.sessions.conftest import (
     acme,
     database,
+    postgresql_template,
+    postgresql_tenants,
     tenants_template,
     tenants_url,
 )
@@ -27,7 +29,14 @@ if TYPE_CHECKING:
     from qadb.database import Database
     from qadb.sessions.unit import UnitOfWork
 
-__all__ = ["acme", "database", "tenants_template", "tenants_url"]
+__all__ = [
+    "acme",
+    "database",
+    "postgresql_template",
+    "postgresql_tenants",
+    "tenants_template",
+    "tenants_url",
+]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from qadb.models import Application, TestRun
 from qadb.repositories.base import Repository
 from qadb.repositories.environments import EnvironmentRepository
+from qadb.repositories.test_runs import TestRunRepository
 from tests.support.databases import execute
 
 if TYPE_CHECKING:
@@ -93,3 +94,31 @@ def test_who_is_killed_before_the_commit_leaves_it_free(shared: Database, tenant
             free = sum(environments.acquire() is not None for _ in range(ENVIRONMENTS + 1))
             session.rollback()
     assert free == ENVIRONMENTS
+
+
+def test_a_run_that_is_just_being_entered_does_not_hide_its_environment(
+    postgresql_tenants: Database,
+) -> None:
+    with postgresql_tenants.session(tenant="acme") as session:
+        environment = EnvironmentRepository(session).create(name="a")
+        application = Repository(session, Application).list()[0]
+    with (
+        postgresql_tenants.session(tenant="acme") as entering,
+        postgresql_tenants.session(tenant="acme") as acquiring,
+    ):
+        TestRunRepository(entering).start(application, environment=environment)
+        assert EnvironmentRepository(acquiring).acquire() is not None
+
+
+def test_an_environment_in_an_open_transaction_is_passed_over(
+    postgresql_tenants: Database,
+) -> None:
+    with postgresql_tenants.session(tenant="acme") as session:
+        EnvironmentRepository(session).create_many([{"name": "a"}, {"name": "b"}])
+    with (
+        postgresql_tenants.session(tenant="acme") as first,
+        postgresql_tenants.session(tenant="acme") as second,
+    ):
+        taken = [EnvironmentRepository(each).acquire() for each in (first, second)]
+        assert [each and each.name for each in taken] == ["a", "b"]
+        assert EnvironmentRepository(second).acquire() is None
