@@ -92,13 +92,24 @@ class Database:
 
     def close(self) -> None:
         """Close every connection; the object can be used again afterwards."""
+        has_read = self._let_readers_go()
         engines, self._engines = self._engines, {}
         for engine in engines.values():
             engine.dispose()
-        if True in engines:
+        if has_read:
             self.backend.connector.tidy(self.url)
         if self._replica is not None:
             self._replica.close()
+
+    def _let_readers_go(self) -> bool:
+        """Close what only reads, if anything does: what writes has to be the last to close.
+
+        SQLite then moves its log into the file.
+        """
+        engine = self._engines.pop(True, None)
+        if engine is not None:
+            engine.dispose()
+        return engine is not None
 
     def engine(self, *, read_only: bool = False) -> Engine:
         """The pooled SQLAlchemy engine, for code that wants to go its own way."""
@@ -138,6 +149,7 @@ class Database:
     @contextmanager
     def migrating(self, *, lock_timeout_seconds: float) -> Iterator[Connection]:
         """A connection of its own for running revisions, by the engine's rules."""
+        self._let_readers_go()
         if self.url.is_memory:  # another engine would be another memory
             engine = self.engine()
         else:
