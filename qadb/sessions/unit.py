@@ -8,12 +8,13 @@ every statement before it goes there. How statements and objects are kept to the
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
-from qadb.errors import ReadOnlySession
+from qadb.errors import ReadOnlySession, TransactionConflict
 from qadb.sessions import tenancy
 from qadb.sessions.guard import StatementGuard, refusal
 from qadb.sessions.tenant_tables import TenantCriteria, find_tenant_tables
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from qadb.backends.values import Actor
 
 DEFAULT_TENANT = "default"
+
+R = TypeVar("R")
+S = TypeVar("S")
 
 
 class UnitOfWork(Session):
@@ -112,10 +116,19 @@ class UnitOfWork(Session):
             self._unguarded -= 1
 
     def flush(self, objects: Sequence[object] | None = None) -> None:
-        """Write pending changes to the database; the transaction stays open."""
+        """Write pending changes to the database; the transaction stays open.
+
+        Raises:
+            TransactionConflict: a row to be changed is not there any more.
+        """
         self._flushes += 1
         try:
             super().flush(objects)
+        except StaleDataError as error:
+            raise TransactionConflict(
+                "A row that was to be changed is gone: another transaction took it away.",
+                hint="Nothing of this one was written. Do its work again.",
+            ) from error
         finally:
             self._flushes -= 1
 
@@ -126,6 +139,7 @@ class UnitOfWork(Session):
         )
         event.listen(connection, "commit", self._before_commit)
         if self._guard is not None:
+            event.listen(connection, "before_execute", self._before_execution, retval=True)
             event.listen(connection, "before_cursor_execute", self._before_statement)
 
     def _before_commit(self, connection: Connection) -> None:
@@ -133,6 +147,11 @@ class UnitOfWork(Session):
             with self.unguarded():
                 self.backend.context.clear_context(connection)
         self.commits_begun += 1
+
+    def _before_execution(
+        self, _connection: Connection, statement: object, rows: R, row: S, _options: object
+    ) -> tuple[object, R, S]:
+        return tenancy.confine_flush(self, statement) if self._flushes else statement, rows, row
 
     def _before_statement(
         self,
@@ -144,7 +163,7 @@ class UnitOfWork(Session):
         _executemany: bool,
     ) -> None:
         if self._guard is not None and not self._unguarded:
-            self._guard.check(context, is_flush=self._flushes > 0)
+            self._guard.check(context)
 
 
 @event.listens_for(UnitOfWork, "after_begin")
