@@ -14,7 +14,8 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from qadb.errors import ReadOnlySession, TransactionConflict
+from qadb.backends.failures import refused_write
+from qadb.errors import TransactionConflict
 from qadb.sessions import tenancy
 from qadb.sessions.guard import StatementGuard, refusal
 from qadb.sessions.tenant_tables import TenantCriteria, find_tenant_tables
@@ -22,7 +23,7 @@ from qadb.sessions.tenant_tables import TenantCriteria, find_tenant_tables
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection, Engine, MetaData
+    from sqlalchemy import Connection, Engine, Executable, MetaData
     from sqlalchemy.engine.interfaces import CoreExecuteOptionsParameter, ExecutionContext
     from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, SessionTransaction
     from sqlalchemy.orm.session import _BindArguments
@@ -115,6 +116,11 @@ class UnitOfWork(Session):
         finally:
             self._unguarded -= 1
 
+    def refuse_to_write(self) -> None:
+        """Raise ReadOnlySession if the unit was opened for reading."""
+        if self.read_only:
+            raise refused_write()
+
     def flush(self, objects: Sequence[object] | None = None) -> None:
         """Write pending changes to the database; the transaction stays open.
 
@@ -187,7 +193,7 @@ def _before_flush(unit: UnitOfWork, _context: object, _instances: object) -> Non
     if unit.read_only and (
         unit.new or unit.deleted or any(unit.is_modified(row) for row in unit.dirty)
     ):
-        raise _refusal_to_write()
+        unit.refuse_to_write()
     tenancy.stamp_objects(unit)
 
 
@@ -195,12 +201,12 @@ def _before_flush(unit: UnitOfWork, _context: object, _instances: object) -> Non
 def _before_execute(state: ORMExecuteState) -> None:
     unit = state.session
     if isinstance(unit, UnitOfWork):
-        if unit.read_only and (state.is_insert or state.is_update or state.is_delete):
-            raise _refusal_to_write()
+        changes = state.is_insert or state.is_update or state.is_delete
+        if changes or _locks_rows(state.statement):
+            unit.refuse_to_write()
         tenancy.confine_statement(unit, state)
 
 
-def _refusal_to_write() -> ReadOnlySession:
-    return ReadOnlySession(
-        "This session was opened for reading.", hint="Open it without read_only=True to write."
-    )
+def _locks_rows(statement: Executable) -> bool:
+    """PostgreSQL takes a lock for a write; SQLite knows no FOR UPDATE and would pass over it."""
+    return getattr(statement, "_for_update_arg", None) is not None
