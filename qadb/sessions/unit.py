@@ -63,7 +63,8 @@ class UnitOfWork(Session):
         actor: Actor | None = None,
         read_only: bool = False,
     ) -> None:
-        super().__init__(engine, expire_on_commit=False)
+        # Once closed it stays so: used again, it would hold a connection that nobody gives back.
+        super().__init__(engine, expire_on_commit=False, close_resets_only=False)
         if tenant == "":
             raise ValueError("a tenant's id is needed, not an empty text")
         self.backend = backend

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import InvalidRequestError
 
 from qadb.backends.values import Actor, ConnectionOptions
 from qadb.errors import (
@@ -77,6 +78,14 @@ def test_one_tenant_and_all_of_them_exclude_each_other(database: Database) -> No
 def test_driver_errors_come_out_as_ours(database: Database) -> None:
     with pytest.raises(ConflictError), database.session(tenant="acme") as session:
         session.add(Application(code="shop", name="again"))
+
+
+def test_a_unit_that_has_ended_stays_so(database: Database) -> None:
+    with database.session(tenant="acme") as session:
+        session.add(Product(name="new"))
+    with pytest.raises(InvalidRequestError, match="permanently closed"):
+        session.scalars(select(Product)).all()
+    assert names(database) == ["acme shop", "new"]
 
 
 def test_savepoints_work(database: Database) -> None:
