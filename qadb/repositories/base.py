@@ -15,12 +15,12 @@ from sqlalchemy.exc import IntegrityError
 
 from qadb.backends.registry import load_backend
 from qadb.repositories.bulk import create_rows
-from qadb.repositories.conflicts import conflict
 from qadb.repositories.filters import column_of
 from qadb.repositories.reading import DELETED_AT, M, Reader
 from qadb.repositories.references import require_row
 from qadb.repositories.tables import table_of
 from qadb.repositories.upserts import upsert
+from qadb.sessions.conflicts import conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
