@@ -12,6 +12,7 @@ import pytest
 from qadb.errors import ConflictError, RowNotFound, TenantViolation
 from qadb.models import (
     Application,
+    Bug,
     Feature,
     Order,
     Product,
@@ -66,6 +67,35 @@ def test_update_changes_a_row_or_the_row_of_a_key(products: ProductRepository) -
         products.update(row, colour="red")
     with pytest.raises(ValueError, match="status"):
         products.update(row, status="sold")
+
+
+def test_an_object_of_another_session_stands_for_its_key(database: Database) -> None:
+    with database.session(tenant="acme") as session:
+        product = Repository(session, Product).list()[0]
+        bug = Repository(session, Bug).list()[0]
+    with database.session(tenant="acme") as session:
+        repository = Repository(session, Product)
+        assert repository.update(product, name="Gong") is repository.get(product.id)
+        repository.delete(product)
+        Repository(session, Bug).delete(bug)
+    with database.session(tenant="acme") as session:
+        assert Repository(session, Bug).count() == 0
+        restored = Repository(session, Product).restore(product)
+        assert (restored.name, restored.deleted_at) == ("Gong", None)
+
+
+def test_an_object_that_the_session_does_not_see_is_not_changed(
+    database: Database, acme: UnitOfWork
+) -> None:
+    repository = Repository(acme, Product)
+    with pytest.raises(RowNotFound, match="was not written yet"):
+        repository.update(Product(name="Fan"), name="Gong")
+    with database.session(tenant="rival", read_only=True) as session:
+        product = Repository(session, Product).list()[0]
+    with pytest.raises(RowNotFound):
+        repository.update(product, name="Gong")
+    with pytest.raises(RowNotFound):
+        repository.delete(product)
 
 
 def test_deletion_is_soft_where_the_model_says_so(products: ProductRepository) -> None:
