@@ -226,6 +226,7 @@ def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
         connection.execute("PRAGMA schema_version")  # reads the header: a wrong file fails here
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA case_sensitive_like = ON")  # as everywhere else
     except BaseException:
         connection.close()
         raise
