@@ -44,6 +44,9 @@ class UnitOfWork(Session):
     are stamped with it, and TenantViolation is raised for what can't be confined. Objects stay
     readable after a commit.
 
+    It guards against mistakes in queries, not against code that goes past it: whoever takes the
+    engine (`get_bind`) or the driver's connection is kept by the database's own policies alone.
+
     Attributes:
         backend: the engine's adapter.
         tenant: the tenant's id; None in a session for all tenants.
