@@ -223,6 +223,22 @@ def test_slow_queries_are_logged_without_their_values(
     assert "secret@example.org" not in caplog.text
 
 
+def test_a_slow_query_that_fails_is_logged_too(
+    tenants_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = ConnectionOptions(slow_query_ms=0)
+    with (
+        caplog.at_level(logging.WARNING, "qadb.sql"),
+        open_database(tenants_url, options=options) as database,
+        pytest.raises(ConflictError),
+        database.session(tenant="acme") as session,
+    ):
+        session.execute(insert(Product).values(name="p", status="secret state"))
+    logged = [record.getMessage() for record in caplog.records if record.name == "qadb.sql"]
+    assert [line for line in logged if "INSERT INTO products" in line]
+    assert "secret state" not in caplog.text
+
+
 def test_quick_queries_are_not_logged(tenants_url: str, caplog: pytest.LogCaptureFixture) -> None:
     options = ConnectionOptions(slow_query_ms=60_000)
     with open_database(tenants_url, options=options) as database:
