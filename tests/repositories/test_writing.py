@@ -151,6 +151,17 @@ def test_a_broken_key_names_table_constraint_and_values(acme: UnitOfWork) -> Non
     )
 
 
+def test_a_conflict_tells_what_an_expired_row_holds(acme: UnitOfWork) -> None:
+    applications = Repository(acme, Application)
+    gone = applications.create(code="till", name="Till")
+    applications.delete(gone)
+    applications.create(code="till", name="New till")
+    acme.expire(gone)
+    with pytest.raises(ConflictError) as broken, acme.begin_nested():
+        applications.update(gone, deleted_at=None)
+    assert broken.value.values == {"tenant_id": "acme", "code": "till"}
+
+
 def test_a_broken_foreign_key_is_named(acme: UnitOfWork) -> None:
     with pytest.raises(ConflictError) as broken:
         Repository(acme, Feature).create(title="f", product_id=4711)
