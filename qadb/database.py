@@ -94,8 +94,8 @@ class Database:
     def close(self) -> None:
         """Close every connection; the object can be used again afterwards."""
         engines, self._engines = self._engines, {}
-        for engine in engines.values():
-            engine.dispose()
+        for is_reader in sorted(engines, reverse=True):
+            engines[is_reader].dispose()  # writers last: then SQLite empties its log into the file
         if True in engines:
             self.backend.connector.tidy(self.url)
         if self._replica is not None:
@@ -145,6 +145,8 @@ class Database:
             engine = self.backend.connector.open_engine(
                 self.url, self.options, read_only=False, pooled=False
             )
+            if True in self._engines:  # or a reader that is idle would outlive the writer
+                self._engines[True].dispose()
         rules = self.backend.migrations
         try:
             with (
