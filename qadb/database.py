@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from qadb.backends.registry import load_backend
 from qadb.backends.values import Actor, ConnectionOptions
-from qadb.errors import ConfigurationError
+from qadb.errors import ConfigurationError, ConflictError
 from qadb.retries import connect_again, wait_for
 from qadb.schema import load_schema
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from qadb.backends.base import Backend
     from qadb.backends.values import LockHolder
+    from qadb.errors import QadbError
     from qadb.schema import Schema
     from qadb.sessions.unit import UnitOfWork
     from qadb.settings import DatabaseUrl, Settings
@@ -156,6 +157,8 @@ class Database:
             engine = self.backend.connector.open_engine(
                 self.url, self.options, read_only=False, pooled=False
             )
+            if True in self._engines:  # or a reader that is idle would outlive the writer
+                self._engines[True].dispose()
         rules = self.backend.migrations
         try:
             with (
@@ -203,7 +206,15 @@ class Database:
         try:
             yield
         except known + translator.driver_errors as error:
-            raise translator.translate(error, self.url) from error
+            raise self._explained(error, translator.translate(error, self.url)) from error
+
+    def _explained(self, error: Exception, translated: QadbError) -> QadbError:
+        """Name what a row breaks, which the engine alone can't always tell."""
+        if not isinstance(translated, ConflictError):
+            return translated
+        from qadb.sessions.conflicts import conflict_of_statement  # noqa: PLC0415 - loads SQLAlchemy
+
+        return conflict_of_statement(error, self.backend, self.schema.metadata) or translated
 
     @contextmanager
     def session(

@@ -15,12 +15,13 @@ from sqlalchemy.exc import IntegrityError
 
 from qadb.backends.registry import load_backend
 from qadb.repositories.bulk import create_rows
-from qadb.repositories.conflicts import conflict
 from qadb.repositories.filters import column_of
 from qadb.repositories.reading import DELETED_AT, M, Reader
 from qadb.repositories.references import require_row
 from qadb.repositories.tables import table_of
+from qadb.repositories.unique_keys import unique_keys
 from qadb.repositories.upserts import upsert
+from qadb.sessions.conflicts import conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -136,7 +137,12 @@ class Repository(Reader[M]):
         return load_backend(self.session.get_bind().dialect.name)
 
     def _find(self, row: M | object, *, include_deleted: bool = False) -> M:
-        return require_row(self.session, self.model, row, include_deleted=include_deleted)
+        found = require_row(self.session, self.model, row, include_deleted=include_deleted)
+        keys = unique_keys(table_of(self.model), self.backend.name)
+        named = {name for key in keys for name in key.columns}
+        for name in inspect(found).expired_attributes & named:
+            getattr(found, name)  # loads them all: a conflict tells what the row holds in its keys
+        return found
 
     def _flush(self, row: M | None) -> None:
         with self._conflicts(None if row is None else cast("dict[str, object]", row.__dict__)):

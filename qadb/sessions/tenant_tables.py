@@ -12,8 +12,9 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from sqlalchemy import BindParameter
-from sqlalchemy.orm import DeclarativeBase, with_loader_criteria
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.interfaces import CriteriaOption
+from sqlalchemy.orm.util import AliasedInsp, LoaderCriteriaOption
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from qadb.sessions.sql_blocks import Owned
@@ -21,8 +22,9 @@ from qadb.sessions.sql_blocks import Owned
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Column, FromClause, MetaData, Table
+    from sqlalchemy import Column, ColumnElement, FromClause, MetaData, Table
     from sqlalchemy.orm import Mapper
+    from sqlalchemy.orm._typing import _InternalEntityType
     from sqlalchemy.orm.context import _ORMCompileState
 
 OWNER_COLUMN = "tenant_id"
@@ -121,6 +123,20 @@ class _OwnerBind(BindParameter[str]):
     __hash__ = BindParameter.__hash__
 
 
+class _Criterion(LoaderCriteriaOption):
+    """A condition on every use of a model: ``with_loader_criteria`` that knows aliases in joins."""
+
+    def _resolve_where_criteria(
+        self, ext_info: _InternalEntityType[DeclarativeBase]
+    ) -> ColumnElement[bool]:
+        """Adapt the condition to an alias, which SQLAlchemy leaves out where a join has an ON."""
+        criterion = super()._resolve_where_criteria(ext_info)
+        if not isinstance(ext_info, AliasedInsp):
+            return criterion
+        adapted: ColumnElement[bool] = ext_info._adapter.traverse(criterion)  # noqa: SLF001 - has no public name
+        return adapted
+
+
 class TenantCriteria(CriteriaOption):
     """Confines every model in a statement to one tenant: one option instead of one a model.
 
@@ -143,7 +159,7 @@ class TenantCriteria(CriteriaOption):
             attribute = self._tables.attribute_of(mapper)
             if attribute is not None:
                 criterion = getattr(mapper.class_, attribute) == self.bind
-                found.append(with_loader_criteria(mapper, criterion, include_aliases=True))
+                found.append(_Criterion(mapper, criterion, include_aliases=True))
         return found
 
     def process_compile_state(self, compile_state: _ORMCompileState) -> None:

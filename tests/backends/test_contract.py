@@ -16,8 +16,8 @@ from qadb.errors import (
     ConflictError,
     DatabaseAbsent,
     DatabaseFailure,
-    InsufficientPrivilege,
     QadbError,
+    ReadOnlySession,
 )
 from tests.backends.sample import PARENT, SAMPLE, insert
 from tests.support.databases import execute, fetch_rows, open_database
@@ -179,7 +179,7 @@ def test_migrating_leaves_no_connection_behind(database: Database) -> None:
 
 def test_read_only_session_writes_nothing(sample: Database) -> None:
     with (
-        pytest.raises(InsufficientPrivilege) as caught,
+        pytest.raises(ReadOnlySession) as caught,
         sample.connect(read_only=True) as connection,
     ):
         connection.execute(text("INSERT INTO parent VALUES (1)"))

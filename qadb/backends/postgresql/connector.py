@@ -15,7 +15,7 @@ from psycopg2 import sql
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
-from qadb.backends.failures import translate_refused_values
+from qadb.backends.failures import translate_refused_values, translate_refused_writes
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.refusals import UnrecognisedRefusal
 from qadb.errors import (
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 OLDEST_SUPPORTED = 14
 CONNECT_TIMEOUT_SECONDS = "10"
+READ_ONLY_TRANSACTION = "25006"
 MAINTENANCE_DATABASES = ("postgres", "template1")
 # Two at once: the slower one finds the name taken, or stumbles over the catalog's own unique index.
 MADE_BY_ANOTHER = ("42P04", "23505")
@@ -83,8 +84,14 @@ def open_engine(
         engine = create_engine("postgresql+psycopg2://", creator=connect, poolclass=NullPool)
     engine.echo = options.echo
     translate_refused_values(engine)
+    if read_only:
+        translate_refused_writes(engine, _is_refused_write)
     _prepare_sessions(engine, options.application, read_only=read_only)
     return engine
+
+
+def _is_refused_write(error: BaseException) -> bool:
+    return getattr(error, "pgcode", None) == READ_ONLY_TRANSACTION
 
 
 def _prepare_sessions(engine: Engine, application: str, *, read_only: bool) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
-from qadb.backends.failures import translate_refused_values
+from qadb.backends.failures import translate_refused_values, translate_refused_writes
 from qadb.backends.sqlite.errors import translate
 from qadb.backends.sqlite.files import (
     can_be_read_alone,
@@ -74,6 +74,8 @@ def open_engine(
         engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
     engine.echo = options.echo
     translate_refused_values(engine)
+    if read_only:
+        translate_refused_writes(engine, _is_refused_write)
     # BEGIN by our own hand: Python's sqlite3 begins too late for DDL and for a read before a write.
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
@@ -87,6 +89,11 @@ class _FrozenConnection(sqlite3.Connection):
 def _let_go_if_frozen(connection: object, record: ConnectionPoolEntry) -> None:
     if isinstance(connection, _FrozenConnection):
         record.invalidate()
+
+
+def _is_refused_write(error: BaseException) -> bool:
+    """The longer names beginning so are of files and folders that can't be written."""
+    return getattr(error, "sqlite_errorname", None) == "SQLITE_READONLY"
 
 
 def database_exists(url: DatabaseUrl) -> bool:
@@ -219,6 +226,7 @@ def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
         connection.execute("PRAGMA schema_version")  # reads the header: a wrong file fails here
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA case_sensitive_like = ON")  # as everywhere else
     except BaseException:
         connection.close()
         raise
