@@ -52,16 +52,27 @@ def compare(
     *,
     limit: float,
     rounds: int,
+    before: Callable[[], object] = lambda: None,
 ) -> Comparison:
-    """Time both in turn, after one round that is not counted where there are several."""
+    """Time both in turn, after one round that is not counted where there are several.
+
+    Args:
+        name: what is compared.
+        ours: one way.
+        theirs: the other.
+        limit: the ratio we promise at most.
+        rounds: how many pairs count.
+        before: called ahead of each, outside the time.
+    """
     if rounds > 1:
-        ours()
-        theirs()
-    pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(rounds)]
+        _seconds(ours, before)
+        _seconds(theirs, before)
+    pairs = [(_seconds(ours, before), _seconds(theirs, before)) for _ in range(rounds)]
     return Comparison(name, tuple(a for a, _ in pairs), tuple(b for _, b in pairs), limit)
 
 
-def _seconds(action: Callable[[], object]) -> float:
+def _seconds(action: Callable[[], object], before: Callable[[], object]) -> float:
+    before()
     started = time.perf_counter()
     action()
     return time.perf_counter() - started

@@ -16,12 +16,14 @@ sys.path.insert(0, str(FOLDER.parent))  # this checkout's qadb, whichever is ins
 
 from docs.generator.commands import commands_page  # noqa: E402 - after the path
 from docs.generator.models import models_page  # noqa: E402 - the same
+from docs.generator.repositories import repositories_page  # noqa: E402 - the same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "models.md": models_page,
+    "repositories.md": repositories_page,
     "commands.md": commands_page,
 }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from qadb.backends.registry import load_backend
 from qadb.backends.values import Actor, ConnectionOptions
-from qadb.errors import ConfigurationError
+from qadb.errors import ConfigurationError, ConflictError
 from qadb.retries import connect_again, wait_for
 from qadb.schema import load_schema
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from qadb.backends.base import Backend
     from qadb.backends.values import LockHolder
+    from qadb.errors import QadbError
     from qadb.schema import Schema
     from qadb.sessions.unit import UnitOfWork
     from qadb.settings import DatabaseUrl, Settings
@@ -92,13 +93,24 @@ class Database:
 
     def close(self) -> None:
         """Close every connection; the object can be used again afterwards."""
+        has_read = self._let_readers_go()
         engines, self._engines = self._engines, {}
         for engine in engines.values():
             engine.dispose()
-        if True in engines:
+        if has_read:
             self.backend.connector.tidy(self.url)
         if self._replica is not None:
             self._replica.close()
+
+    def _let_readers_go(self) -> bool:
+        """Close what only reads, if anything does: what writes has to be the last to close.
+
+        SQLite then moves its log into the file.
+        """
+        engine = self._engines.pop(True, None)
+        if engine is not None:
+            engine.dispose()
+        return engine is not None
 
     def engine(self, *, read_only: bool = False) -> Engine:
         """The pooled SQLAlchemy engine, for code that wants to go its own way."""
@@ -127,19 +139,26 @@ class Database:
             self._connected(self.engine(read_only=read_only)) as connection,
             connection.begin(),
         ):
-            if self.server_version is None:
-                self.server_version = self.backend.connector.server_version(connection)
+            self.learn_server_version(connection)
             yield connection
+
+    def learn_server_version(self, connection: Connection) -> None:
+        """Ask the server for its version, for ``server_version``, unless it is known."""
+        if self.server_version is None:
+            self.server_version = self.backend.connector.server_version(connection)
 
     @contextmanager
     def migrating(self, *, lock_timeout_seconds: float) -> Iterator[Connection]:
         """A connection of its own for running revisions, by the engine's rules."""
+        self._let_readers_go()
         if self.url.is_memory:  # another engine would be another memory
             engine = self.engine()
         else:
             engine = self.backend.connector.open_engine(
                 self.url, self.options, read_only=False, pooled=False
             )
+            if True in self._engines:  # or a reader that is idle would outlive the writer
+                self._engines[True].dispose()
         rules = self.backend.migrations
         try:
             with (
@@ -187,7 +206,15 @@ class Database:
         try:
             yield
         except known + translator.driver_errors as error:
-            raise translator.translate(error, self.url) from error
+            raise self._explained(error, translator.translate(error, self.url)) from error
+
+    def _explained(self, error: Exception, translated: QadbError) -> QadbError:
+        """Name what a row breaks, which the engine alone can't always tell."""
+        if not isinstance(translated, ConflictError):
+            return translated
+        from qadb.sessions.conflicts import conflict_of_statement  # noqa: PLC0415 - loads SQLAlchemy
+
+        return conflict_of_statement(error, self.backend, self.schema.metadata) or translated
 
     @contextmanager
     def session(

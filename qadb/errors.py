@@ -188,6 +188,12 @@ class EmptyDatabase(QadbError):
     code = "empty"
 
 
+class DataPresent(QadbError):
+    """The database holds rows where it should hold none."""
+
+    code = "data_present"
+
+
 class RevisionMismatch(QadbError):
     """The database's revision is not one that this command can work with."""
 

@@ -20,6 +20,14 @@ EXPECTED = (
     r"ingest of 30 cases: \d+ MB \(at most 200\)",
     r"ingest of 300 cases: \d+ MB \(at most 200\)",
     r"ingest of one system-out of 1 MB: \d+ MB \(at most 150\)",
+    r"SQLite, 300 results: create_many / SQLAlchemy Core: .* \(at most 1\.3\)",
+    r"PostgreSQL \S+, 300 results: create_many / COPY: .* \(at most 1\.5\)",
+    r"SQLite, list_tests of 50 out of 300 cases: .* ms \(at most 10\), .* alone .* ms",
+    r"SQLite, .* list_tests / SQL by hand, the same objects: .* \(at most 1\.5\)",
+    r"SQLite, .* a tenant's session / all tenants, filtered: .* \(at most 1\.05\)",
+    r"PostgreSQL \S+, list_tests of 50 out of 300 cases: .* ms \(at most 10\), .* alone .* ms",
+    r"PostgreSQL \S+, .* list_tests / SQL by hand, the same objects: .* \(at most 1\.5\)",
+    r"PostgreSQL \S+, .* a tenant's session / all tenants, filtered: .* \(at most 1\.05\)",
 )
 
 

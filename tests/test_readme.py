@@ -106,12 +106,14 @@ def test_five_minute_tour_runs_as_it_stands(
         text=True,
         check=True,
     )
-    *runs, bugs = done.stdout.splitlines()
-    assert bugs == "1"
+    *runs, rate, features, linked, bugs, environment = done.stdout.splitlines()
     assert sorted(line.split()[1:] for line in runs) == [
         ["default", "7", "of", "12", "passed"],
         ["shop", "7", "of", "12", "passed"],
     ]
+    assert rate == "pass rate 0.7"
+    assert (features, linked) == ("features 1 0 0", "linked 2")
+    assert (bugs, environment) == ("bugs 1", "environment staging-1")
 
 
 def test_install_lines_are_one_command_each() -> None:

@@ -36,6 +36,11 @@ def _line(cells: Sequence[str]) -> str:
     return "".join(f"| {cell} " if cell else "| " for cell in escaped) + "|"
 
 
+def lower_first(text: str) -> str:
+    """Return text that goes on in a sentence."""
+    return text[:1].lower() + text[1:]
+
+
 def prose(docstring: str | None) -> str:
     """Return a docstring as paragraphs of Markdown, each on one line."""
     paragraphs = (docstring or "").replace("``", "`").split("\n\n")

@@ -19,7 +19,7 @@ down_revision: str | None = "009"
 branch_labels: str | None = None
 depends_on: str | None = None
 
-LETTERS = Path(__file__).with_name("009_letters.txt")  # what SQLite's unicode61 makes of each
+LETTERS = Path(__file__).with_name("010_letters.txt")  # what SQLite's unicode61 makes of each
 
 # Only letters that occur are translated, since each costs a step a character.
 WORD_VECTOR = r"""

@@ -222,6 +222,30 @@ class ConflictReader(Protocol):
         ...
 
 
+class Seeding(Protocol):
+    """What filling an empty database takes beside writing rows."""
+
+    def exclude_writers(self, connection: Connection, table: Table, *, wait_seconds: float) -> None:
+        """Keep others from writing rows that refer to the table until the transaction ends.
+
+        What they have written before is there to see afterwards. A lock that can't be had in time
+        fails as the engine's locks do.
+        """
+        ...
+
+    def reserve_ids(self, connection: Connection, tables: Sequence[Table]) -> dict[str, int]:
+        """Keep others from drawing ids of the tables until the transaction ends.
+
+        Returns the highest id of each table that may be in use by now, by the table's name: rows
+        may be given those above.
+        """
+        ...
+
+    def continue_ids(self, connection: Connection, highest: Mapping[Table, int]) -> None:
+        """Let the ids that the database chooses follow the highest that rows were given."""
+        ...
+
+
 class TextSearch(Protocol):
     """Finds rows by their words, with the engine's own full text."""
 
@@ -257,4 +281,5 @@ class Backend:
     context: ContextSetter
     upserts: UpsertMaker
     conflicts: ConflictReader
+    seeding: Seeding
     text_search: TextSearch

@@ -1,4 +1,4 @@
-"""Failures that every engine has alike: a value that no driver takes, a pool with nothing left.
+"""Failures that every engine has alike: refused values and writes, a pool with nothing left.
 
 What an engine says in words or codes of its own is translated in the engine's folder.
 """
@@ -11,9 +11,11 @@ from sqlalchemy import event
 from sqlalchemy.exc import StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from qadb.errors import DatabaseFailure, QadbError
+from qadb.errors import DatabaseFailure, QadbError, ReadOnlySession
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Engine
     from sqlalchemy.engine import ExceptionContext
 
@@ -40,6 +42,23 @@ def refused_value(error: Exception) -> DatabaseFailure:
     """Return the failure for a value that can't even be sent; it repeats no text of the row."""
     reason = error.reason if isinstance(error, UnicodeError) else str(error)  # type: ignore[attr-defined]  # its two subclasses have it
     return DatabaseFailure(f"A value can't be stored: {reason or type(error).__name__}.")
+
+
+def refused_write() -> ReadOnlySession:
+    """Return the failure for a write, or a lock, in what was opened for reading."""
+    return ReadOnlySession(
+        "This session was opened for reading.", hint="Open it without read_only=True to write."
+    )
+
+
+def translate_refused_writes(engine: Engine, is_refusal: Callable[[BaseException], bool]) -> None:
+    """Have an engine for reading say so, where the driver's words would blame the user's rights."""
+
+    def translate(context: ExceptionContext) -> None:
+        if is_refusal(context.original_exception):
+            raise refused_write() from context.original_exception
+
+    event.listen(engine, "handle_error", translate)
 
 
 def translate_refused_values(engine: Engine) -> None:

@@ -5,6 +5,10 @@ never enter it. The log itself takes new entries only. Owns the triggers of both
 they read. On whose behalf a transaction works it states itself: on PostgreSQL in transaction-local
 settings (`qadb.user_id`, `qadb.ip_address`, `qadb.user_agent`, `qadb.session_id`), on SQLite in the
 one row of `audit_context`, which is there for the length of a transaction.
+
+Owners stand above it: on PostgreSQL the tables' owner can disable a trigger, on SQLite whoever may
+write the file can drop one. Ordinary roles need no more than SELECT on the log, as the triggers
+write it by themselves; one that may INSERT can forge entries of its own tenant.
 """
 
 from __future__ import annotations

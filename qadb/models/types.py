@@ -32,7 +32,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.functions import FunctionElement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import ColumnElement, Dialect, SQLColumnExpression
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -78,16 +78,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         moment = require_aware(value)
         return format_utc(moment) if dialect.name == _SQLITE else moment
 
-    def process_result_value(
+    def result_processor(
         self,
-        value: datetime | str | None,
-        dialect: Dialect,  # noqa: ARG002 - TypeDecorator's signature
-    ) -> datetime | None:
-        """Return an aware UTC datetime."""
-        if value is None:
-            return None
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-        return moment.astimezone(UTC)
+        dialect: Dialect,
+        coltype: object,  # noqa: ARG002 - TypeEngine's signature
+    ) -> Callable[[str | None], datetime | None] | Callable[[datetime | None], datetime | None]:
+        """Return what reads an aware UTC datetime: a plain function, for lists are full of them."""
+        return _read_text if dialect.name == _SQLITE else _read_moment
 
     def coerce_compared_value(
         self,
@@ -114,6 +111,14 @@ def format_utc(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+def _read_text(value: str | None) -> datetime | None:
+    return None if value is None else _read_moment(datetime.fromisoformat(value))
+
+
+def _read_moment(value: datetime | None) -> datetime | None:
+    return value if value is None or value.tzinfo is UTC else value.astimezone(UTC)
+
+
 class ScaledNumeric(TypeDecorator[Decimal]):
     """An exact decimal: NUMERIC, and on SQLite an integer of the smallest unit.
 
@@ -129,6 +134,8 @@ class ScaledNumeric(TypeDecorator[Decimal]):
         super().__init__(precision, scale)
         self.precision = precision
         self.scale = scale
+        self._unit = Decimal(1).scaleb(-scale)  # made once: rows are converted by the million
+        self._limit = Decimal(10) ** (precision - scale)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[int] | TypeEngine[Decimal]:
         """Return a big integer on SQLite, NUMERIC elsewhere."""
@@ -141,13 +148,11 @@ class ScaledNumeric(TypeDecorator[Decimal]):
         if isinstance(value, bool) or not isinstance(value, (Decimal, int, float)):
             raise ValueError(f"a number is needed, not {type(value).__name__}")  # noqa: TRY004 - one exception for every bad value
         exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-        whole_digits = self.precision - self.scale
-        if not exact.is_finite() or exact.copy_abs() >= Decimal(10) ** whole_digits:
-            raise ValueError(f"{value} does not fit into {self.precision} digits")
-        rounded = exact.quantize(Decimal(1).scaleb(-self.scale), rounding=ROUND_HALF_UP)
-        if rounded.copy_abs() >= Decimal(10) ** whole_digits:
-            raise ValueError(f"{value} does not fit into {self.precision} digits")
-        return rounded
+        if exact.is_finite() and exact.copy_abs() < self._limit:
+            rounded = exact.quantize(self._unit, ROUND_HALF_UP)
+            if rounded.copy_abs() < self._limit:
+                return rounded
+        raise ValueError(f"{value} does not fit into {self.precision} digits")
 
     def process_bind_param(
         self, value: Decimal | float | None, dialect: Dialect
@@ -226,6 +231,14 @@ class UtcNow(FunctionElement[datetime]):
     inherit_cache = True
     type = UtcDateTime()
     name = "utc_now"
+
+
+class ByCodePoint(FunctionElement[str]):
+    """A text that sorts by code point, whatever the database's own collation."""
+
+    inherit_cache = True
+    type = Text()
+    name = "by_code_point"
 
 
 SQLITE_UTC_NOW = "strftime('%Y-%m-%dT%H:%M:%f000Z','now')"
@@ -326,3 +339,15 @@ def _utc_day_on_sqlite(element: UtcDay, compiler: SQLCompiler, **options: object
 @compiles(UtcDay, "postgresql")
 def _utc_day_on_postgresql(element: UtcDay, compiler: SQLCompiler, **options: object) -> str:
     return f"CAST(timezone('UTC', {compiler.process(element.clauses, **options)}) AS DATE)"
+
+
+@compiles(ByCodePoint, "sqlite")
+def _by_code_point_on_sqlite(element: ByCodePoint, compiler: SQLCompiler, **options: object) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(ByCodePoint, "postgresql")
+def _by_code_point_on_postgresql(
+    element: ByCodePoint, compiler: SQLCompiler, **options: object
+) -> str:
+    return f'({compiler.process(element.clauses, **options)}) COLLATE "C"'

@@ -18,8 +18,9 @@ from qadb.operations.ingest_labels import storable
 from qadb.operations.report_files import open_report
 from qadb.progress import ProgressEvent
 from qadb.reports.registry import detect_format, find_format
-from qadb.repositories.ingest_runs import IngestRuns, ReportTime, Totals
+from qadb.repositories.ingest_runs import IngestRuns, ReportTime
 from qadb.repositories.result_loader import ResultLoader
+from qadb.repositories.run_totals import Totals
 from qadb.retries import backoff_seconds
 
 if TYPE_CHECKING:

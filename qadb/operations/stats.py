@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from qadb.repositories.analytics import (
-    AnalyticsRepository,
-    FailingTest,
-    ResultFigures,
-    RunFigures,
-    SlowTest,
-)
+from qadb.repositories.analytics import AnalyticsRepository
 from qadb.repositories.tenants import require_tenant
 from qadb.revisions.state import require_current
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from qadb.backends.values import TableSize
     from qadb.database import Database
+    from qadb.repositories.failure_groups import FailureGroup
+    from qadb.repositories.figures import (
+        AgentFigures,
+        BugFigures,
+        CoverageFigures,
+        FailingTest,
+        PerformanceFigures,
+        ResultFigures,
+        RunFigures,
+        SlowTest,
+        ToolFigures,
+    )
+    from qadb.repositories.flaky_tests import FlakyTest
+    from qadb.sessions.unit import UnitOfWork
 
 DEFAULT_DAYS = 30
 DEFAULT_TOP = 10
@@ -30,11 +40,15 @@ class StatsResult:
 
     Attributes:
         days: length of the period; sizes are of the whole database.
+        top: how many entries each list has at most.
         since: beginning of the period, UTC.
-        tenant: the tenant that runs and results are confined to; None is all of them.
+        tenant: the tenant that all but the sizes is confined to; None is all of them.
+        failures: failures that have their signature in common.
+        security: every severity with its open issues, critical first.
     """
 
     days: int
+    top: int
     since: datetime
     tenant: str | None
     size_bytes: int
@@ -43,6 +57,14 @@ class StatsResult:
     results: ResultFigures
     slowest: tuple[SlowTest, ...]
     most_failing: tuple[FailingTest, ...]
+    flaky: tuple[FlakyTest, ...]
+    failures: tuple[FailureGroup, ...]
+    coverage: CoverageFigures
+    bugs: BugFigures
+    security: Mapping[str, int]
+    performance: PerformanceFigures
+    agents: AgentFigures
+    tools: ToolFigures
 
 
 def read_stats(
@@ -54,37 +76,55 @@ def read_stats(
     tenant: str | None = None,
     now: datetime | None = None,
 ) -> StatsResult:
-    """Measure the tables and sum up the runs that started in the last ``days`` days.
+    """Measure the tables and sum up what the last ``days`` days brought.
 
     Args:
-        database: is read in one transaction.
+        database: is read in one transaction, which sees one moment; the replica if there is one.
         days: length of the period.
-        top: how many tests each list names.
+        top: how many entries each list has.
         exact: count large tables instead of taking the server's estimate.
-        tenant: confine runs and results to one tenant.
+        tenant: confine all but the sizes to one tenant.
         now: what the period is counted back from; the present moment by default. Runs dated after
             it are in the period too: clocks differ, and times without a zone are read as UTC.
 
     Raises:
         EmptyDatabase, UnmanagedDatabase, RevisionMismatch: the database is not at head.
     """
-    since = (now or datetime.now(UTC)) - timedelta(days=days)
-    with database.connect(read_only=True) as connection:
-        require_current(database, connection)
-        database.backend.context.set_context(connection, tenant=tenant, actor=None)
-        if tenant is not None:
-            require_tenant(connection, tenant)
-        sizes = database.backend.sizes
-        names = sorted(database.schema.metadata.tables)
-        analytics = AnalyticsRepository(connection, since, tenant)
+    with database.session(tenant=tenant, all_tenants=tenant is None, read_only=True) as unit:
+        size_bytes, tables = _sizes(database, unit, exact=exact)
+        analytics = AnalyticsRepository(unit, days, now=now)
         return StatsResult(
             days=days,
-            since=since,
+            top=top,
+            since=analytics.since,
             tenant=tenant,
-            size_bytes=sizes.database_size(connection),
-            tables=sizes.table_sizes(connection, names, exact=exact),
+            size_bytes=size_bytes,
+            tables=tables,
             runs=analytics.runs(),
             results=analytics.results(),
             slowest=analytics.slowest(top),
             most_failing=analytics.most_failing(top),
+            flaky=analytics.flaky(top),
+            failures=analytics.failures(top),
+            coverage=analytics.coverage(),
+            bugs=analytics.bugs(),
+            security=analytics.open_security_issues(),
+            performance=analytics.performance(top),
+            agents=analytics.agents(top),
+            tools=analytics.tools(top),
         )
+
+
+def _sizes(
+    database: Database, unit: UnitOfWork, *, exact: bool
+) -> tuple[int, tuple[TableSize, ...]]:
+    """Check that the database is at head and has the tenant, and measure it."""
+    connection = unit.own_connection()
+    with unit.unguarded():  # catalogs know no tenants
+        database.learn_server_version(connection)
+        require_current(database, connection)
+        if unit.tenant is not None:
+            require_tenant(connection, unit.tenant)
+        sizes = unit.backend.sizes
+        names = sorted(database.schema.metadata.tables)
+        return sizes.database_size(connection), sizes.table_sizes(connection, names, exact=exact)

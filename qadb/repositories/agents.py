@@ -72,7 +72,7 @@ class AgentExecutionRepository(Repository[AgentExecution]):
     def start(
         self, execution_id: str, agent_name: str, *, prompt: str | None = None
     ) -> AgentExecution:
-        """Enter an execution that begins now.
+        """Record an execution that begins now.
 
         Raises:
             ConflictError: the tenant has one of this id.
@@ -90,7 +90,7 @@ class AgentExecutionRepository(Repository[AgentExecution]):
         tokens_used: int | None = None,
         duration_ms: Decimal | float | None = None,
     ) -> AgentExecution:
-        """Enter how a running execution ended.
+        """Record how a running execution ended.
 
         Raises:
             RowNotFound: there is none of this id.

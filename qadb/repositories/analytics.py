@@ -1,220 +1,190 @@
-"""The cross-table figures that ``qadb stats`` shows."""
+"""The cross-table figures that ``qadb stats`` shows.
+
+Each figure of one aggregate is asked of that aggregate's repository; only what belongs to none is
+queried here.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import case, func, select
 
 from qadb.models import TestCase, TestResult, TestRun
-from qadb.repositories.tables import table_of
+from qadb.repositories.agents import AgentExecutionRepository, ToolExecutionRepository
+from qadb.repositories.bugs import BugRepository
+from qadb.repositories.coverage import CoverageRepository
+from qadb.repositories.figures import (
+    DID_NOT_PASS,
+    AgentFigures,
+    BugFigures,
+    CoverageFigures,
+    FailingTest,
+    PerformanceFigures,
+    ResultFigures,
+    RunFigures,
+    SlowTest,
+    ToolFigures,
+)
+from qadb.repositories.performance import PerformanceRepository
+from qadb.repositories.periods import period_start
+from qadb.repositories.security import SecurityRepository
+from qadb.repositories.test_results import TestResultRepository
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from decimal import Decimal
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import Session
 
-    from sqlalchemy import ColumnElement, Connection
-
-RUNS = table_of(TestRun)
-RESULTS = table_of(TestResult)
-CASES = table_of(TestCase)
-
-DID_NOT_PASS = ("failed", "error", "timeout")
-
-
-@dataclass(frozen=True, slots=True)
-class RunFigures:
-    """Runs that started in the period, by their result.
-
-    Attributes:
-        newest_started_at: start of the newest run of all, in the period or not.
-    """
-
-    total: int
-    successful: int
-    failed: int
-    newest_started_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class ResultFigures:
-    """Final attempts of runs that started in the period.
-
-    Attributes:
-        errors: those that ended in an error, timeouts not included.
-        pass_rate: passed over all that ran (skipped ones did not), 0 to 1; None when nothing ran.
-    """
-
-    total: int
-    passed: int
-    failed: int
-    errors: int
-    skipped: int
-    timeout: int
-
-    @property
-    def pass_rate(self) -> float | None:
-        """Share of passed among those that ran."""
-        ran = self.total - self.skipped
-        return round(self.passed / ran, 6) if ran else None
-
-
-@dataclass(frozen=True, slots=True)
-class SlowTest:
-    """A test with its times over the period, in milliseconds."""
-
-    test_case_id: int
-    name: str
-    suite: str | None
-    classname: str | None
-    runs: int
-    mean_ms: float
-    max_ms: float
-    total_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class FailingTest:
-    """A test with how often it failed among its final attempts that ran."""
-
-    test_case_id: int
-    name: str
-    suite: str | None
-    classname: str | None
-    runs: int
-    failures: int
-    last_failed_at: datetime | None
-
-    @property
-    def failure_rate(self) -> float:
-        """Share of failures among those that ran, 0 to 1."""
-        return round(self.failures / self.runs, 6)
+    from qadb.repositories.failure_groups import FailureGroup
+    from qadb.repositories.flaky_tests import FlakyTest
+    from qadb.repositories.performance_slas import SlaCheck
 
 
 class AnalyticsRepository:
-    """Figures over runs that started at or after a moment, of one tenant or of all.
+    """The figures of ``qadb stats``: those of the last days, as far as the session sees them.
+
+    What a method lists has a limit; 0 lists nothing.
 
     Args:
-        connection: reads only.
-        since: beginning of the period, aware.
-        tenant_id: None takes all tenants together.
+        session: reads only.
+        days: length of the period.
+        now: what it is counted back from, aware; the present by default.
+
+    Raises:
+        ValueError: the period makes no sense.
     """
 
-    def __init__(self, connection: Connection, since: datetime, tenant_id: str | None) -> None:
-        self._connection = connection
-        self._since = since
-        self._tenant_id = tenant_id
+    def __init__(self, session: Session, days: int = 30, *, now: datetime | None = None) -> None:
+        self._session = session
+        self._days = days
+        self._now = datetime.now(UTC) if now is None else now
+        self._results = TestResultRepository(session)
+        self.since = period_start(days, self._now)
 
     def runs(self) -> RunFigures:
         """Count the period's runs."""
-        in_period = RUNS.c.started_at >= self._since
+        in_period = self._in_period()
         query = select(
             func.count(case((in_period, 1))),
-            func.count(case((in_period & (RUNS.c.result == "success"), 1))),
-            func.count(case((in_period & RUNS.c.result.in_(("failure", "error", "timeout")), 1))),
-            func.max(RUNS.c.started_at),
-        ).where(*self._of_tenant())
-        total, successful, failed, newest = self._connection.execute(query).one()
+            func.count(case((in_period & (TestRun.result == "success"), 1))),
+            func.count(case((in_period & TestRun.result.in_(("failure", "error", "timeout")), 1))),
+            func.max(TestRun.started_at),
+        )
+        total, successful, failed, newest = self._session.execute(query).one()
         return RunFigures(total, successful, failed, newest)
 
     def results(self) -> ResultFigures:
         """Count the period's final attempts by status."""
-        query = (
-            select(RESULTS.c.status, func.count())
-            .join(RUNS, RUNS.c.id == RESULTS.c.run_id)
-            .where(*self._in_period(), RESULTS.c.is_final)
-            .group_by(RESULTS.c.status)
-        )
-        counts = {status: int(n) for status, n in self._connection.execute(query)}
-        return ResultFigures(
-            total=sum(counts.values()),
-            passed=counts.get("passed", 0),
-            failed=counts.get("failed", 0),
-            errors=counts.get("error", 0),
-            skipped=counts.get("skipped", 0),
-            timeout=counts.get("timeout", 0),
-        )
+        return self._results.get_statistics(days=self._days, now=self._now)
 
     def slowest(self, limit: int) -> tuple[SlowTest, ...]:
         """Tests with the highest mean time of their final attempts that ran."""
-        total_ms = func.sum(RESULTS.c.duration_ms)
-        runs = func.count(RESULTS.c.duration_ms)
-        per_case = (
-            select(
-                RESULTS.c.test_case_id,
-                runs.label("runs"),
-                total_ms.label("total_ms"),
-                func.max(RESULTS.c.duration_ms).label("max_ms"),
-            )
-            .join(RUNS, RUNS.c.id == RESULTS.c.run_id)
-            .where(
-                *self._in_period(),
-                RESULTS.c.is_final,
-                RESULTS.c.status != "skipped",
-                RESULTS.c.duration_ms.is_not(None),
-            )
-            .group_by(RESULTS.c.test_case_id)
-            .order_by((func.sum(RESULTS.c.duration_ms) * 1.0 / runs).desc(), RESULTS.c.test_case_id)
-            .limit(limit)
-            .subquery()
-        )
-        query = select(
-            CASES.c.id, CASES.c.name, CASES.c.suite, CASES.c.classname,
-            per_case.c.runs, per_case.c.total_ms, per_case.c.max_ms,
-        ).join(per_case, per_case.c.test_case_id == CASES.c.id)  # fmt: skip
-        found = [
-            SlowTest(
-                row.id, row.name, row.suite, row.classname, row.runs,
-                mean_ms=_milliseconds(row.total_ms / row.runs),
-                max_ms=_milliseconds(row.max_ms),
-                total_ms=_milliseconds(row.total_ms),
-            )
-            for row in self._connection.execute(query)
-        ]  # fmt: skip
-        return tuple(sorted(found, key=lambda test: (-test.mean_ms, test.test_case_id)))
+        return self._results.slowest(self._days, limit, now=self._now) if limit else ()
+
+    def flaky(self, limit: int) -> tuple[FlakyTest, ...]:
+        """Tests whose verdict says little about the code; see `TestResultRepository.flaky`."""
+        return self._results.flaky(self._days, limit, now=self._now) if limit else ()
+
+    def failures(self, limit: int) -> tuple[FailureGroup, ...]:
+        """Failures that have their signature in common."""
+        if not limit:
+            return ()
+        return self._results.failures_by_signature(self._days, limit, now=self._now)
 
     def most_failing(self, limit: int) -> tuple[FailingTest, ...]:
         """Tests with the most failures among their final attempts."""
-        failures = func.count(case((RESULTS.c.status.in_(DID_NOT_PASS), 1)))
-        failed_at = case((RESULTS.c.status.in_(DID_NOT_PASS), RUNS.c.started_at))
+        failures = func.count(case((TestResult.status.in_(DID_NOT_PASS), 1)))
+        failed_at = case((TestResult.status.in_(DID_NOT_PASS), TestRun.started_at))
         per_case = (
             select(
-                RESULTS.c.test_case_id,
+                TestResult.test_case_id,
                 func.count().label("runs"),
                 failures.label("failures"),
                 func.max(failed_at).label("last_failed_at"),
             )
-            .join(RUNS, RUNS.c.id == RESULTS.c.run_id)
-            .where(*self._in_period(), RESULTS.c.is_final, RESULTS.c.status != "skipped")
-            .group_by(RESULTS.c.test_case_id)
+            .join(TestRun, TestRun.id == TestResult.run_id)
+            .where(self._in_period(), TestResult.is_final, TestResult.status != "skipped")
+            .group_by(TestResult.test_case_id)
             .having(failures > 0)
-            .order_by(failures.desc(), RESULTS.c.test_case_id)
-            .limit(limit)
             .subquery()
         )
         query = (
             select(
-                CASES.c.id, CASES.c.name, CASES.c.suite, CASES.c.classname,
+                TestCase.id, TestCase.name, TestCase.suite, TestCase.classname,
                 per_case.c.runs, per_case.c.failures, per_case.c.last_failed_at,
             )
-            .join(per_case, per_case.c.test_case_id == CASES.c.id)
-            .order_by(per_case.c.failures.desc(), CASES.c.id)
+            .join(per_case, per_case.c.test_case_id == TestCase.id)
+            .where(TestCase.deleted_at.is_(None))
+            .order_by(per_case.c.failures.desc(), TestCase.id)
+            .limit(limit)
         )  # fmt: skip
         return tuple(
             FailingTest(
                 row.id, row.name, row.suite, row.classname,
                 row.runs, row.failures, row.last_failed_at,
             )
-            for row in self._connection.execute(query)
+            for row in self._session.execute(query)
         )  # fmt: skip
 
-    def _in_period(self) -> list[ColumnElement[bool]]:
-        return [*self._of_tenant(), RUNS.c.started_at >= self._since]
+    def coverage(self) -> CoverageFigures:
+        """What is covered now, and what was day by day."""
+        coverage = CoverageRepository(self._session)
+        return CoverageFigures(
+            newest=coverage.get_aggregate_coverage(days=self._days, now=self._now),
+            trend=coverage.get_coverage_trend(self._days, now=self._now),
+        )
 
-    def _of_tenant(self) -> list[ColumnElement[bool]]:
-        return [] if self._tenant_id is None else [RUNS.c.tenant_id == self._tenant_id]
+    def bugs(self) -> BugFigures:
+        """What is open, whenever it was reported, and how long the period's resolved ones took."""
+        bugs = BugRepository(self._session)
+        return BugFigures(
+            open=bugs.open_by_severity(),
+            mean_time_to_resolve=bugs.mean_time_to_resolve(self._days, now=self._now),
+        )
+
+    def open_security_issues(self) -> dict[str, int]:
+        """Every severity with what is open or triaged, whenever it was found."""
+        return SecurityRepository(self._session).open_by_severity()
+
+    def performance(self, limit: int) -> PerformanceFigures:
+        """The active SLAs against the period's measurements; those missed are listed first."""
+        checks = PerformanceRepository(self._session).against_sla(days=self._days, now=self._now)
+        listed = sorted(checks, key=_urgency)
+        return PerformanceFigures(
+            met=sum(check.is_met is True for check in checks),
+            violated=sum(check.is_met is False for check in checks),
+            unmeasured=sum(check.is_met is None for check in checks),
+            slas=tuple(listed[:limit]),
+        )
+
+    def agents(self, limit: int) -> AgentFigures:
+        """What agents did in the period, the busiest listed first."""
+        usage = AgentExecutionRepository(self._session).usage(self._days, now=self._now)
+        return AgentFigures(
+            executions=sum(agent.executions for agent in usage),
+            completed=sum(agent.completed for agent in usage),
+            failed=sum(agent.failed for agent in usage),
+            running=sum(agent.running for agent in usage),
+            tokens_used=sum(agent.tokens_used for agent in usage),
+            by_agent=usage[:limit],
+        )
+
+    def tools(self, limit: int) -> ToolFigures:
+        """How tools were called in the period, the busiest listed first."""
+        usage = ToolExecutionRepository(self._session).usage(self._days, now=self._now)
+        return ToolFigures(
+            calls=sum(tool.calls for tool in usage),
+            succeeded=sum(tool.succeeded for tool in usage),
+            failed=sum(tool.failed for tool in usage),
+            running=sum(tool.running for tool in usage),
+            by_tool=usage[:limit],
+        )
+
+    def _in_period(self) -> ColumnElement[bool]:
+        return TestRun.started_at >= self.since
 
 
-def _milliseconds(value: Decimal) -> float:
-    return round(float(value), 3)
+def _urgency(check: SlaCheck) -> int:
+    """Missed, then met, then never measured; a stable sort keeps the rest of the order."""
+    return {False: 0, True: 1, None: 2}[check.is_met]

@@ -14,13 +14,14 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
 
 from qadb.backends.registry import load_backend
-from qadb.errors import RowNotFound
 from qadb.repositories.bulk import create_rows
-from qadb.repositories.conflicts import conflict
 from qadb.repositories.filters import column_of
 from qadb.repositories.reading import DELETED_AT, M, Reader
+from qadb.repositories.references import require_row
 from qadb.repositories.tables import table_of
+from qadb.repositories.unique_keys import unique_keys
 from qadb.repositories.upserts import upsert
+from qadb.sessions.conflicts import conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,7 +45,7 @@ class Repository(Reader[M]):
         return self.add(self.model(**values))
 
     def add(self, row: M) -> M:
-        """Insert an object of the model, with what hangs on it; raises as `create`."""
+        """Insert an object of the model, with what its relationships hold; raises as `create`."""
         self._flush(None)  # what is pending already fails on its own account
         self.session.add(row)
         self._flush(row)
@@ -53,8 +54,8 @@ class Repository(Reader[M]):
     def create_many(self, rows: Iterable[M | Mapping[str, object]]) -> int:
         """Insert many rows by the engine's bulk path, as they come; returns how many.
 
-        Nothing is known of them afterwards; relationships of objects are not followed, and what
-        models fill in at a flush stays empty. All rows go in or none.
+        All rows go in or none. They don't come back, with their keys or otherwise; relationships
+        of objects are not followed, and what models fill in at a flush stays empty.
 
         Raises:
             ValueError: an unknown name, or a row without one.
@@ -80,7 +81,7 @@ class Repository(Reader[M]):
         return found
 
     def delete(self, row: M | object) -> None:
-        """Delete a row, given itself or by its key: softly where the model knows that.
+        """Delete a row, given itself or by its key: softly where it has `deleted_at`.
 
         Raises:
             RowNotFound: there is no row with this key.
@@ -97,6 +98,7 @@ class Repository(Reader[M]):
         """Bring back a softly deleted row, given itself or by its key.
 
         Raises:
+            TypeError: the model has no `deleted_at`.
             RowNotFound: there is no row with this key.
             ConflictError: another row has taken its key meanwhile.
         """
@@ -135,11 +137,11 @@ class Repository(Reader[M]):
         return load_backend(self.session.get_bind().dialect.name)
 
     def _find(self, row: M | object, *, include_deleted: bool = False) -> M:
-        if isinstance(row, self.model):
-            return row
-        found = self.get(row, include_deleted=include_deleted)
-        if found is None:
-            raise RowNotFound(f"There is no row {row!r} in {self._table_name}.")
+        found = require_row(self.session, self.model, row, include_deleted=include_deleted)
+        keys = unique_keys(table_of(self.model), self.backend.name)
+        named = {name for key in keys for name in key.columns}
+        for name in inspect(found).expired_attributes & named:
+            getattr(found, name)  # loads them all: a conflict tells what the row holds in its keys
         return found
 
     def _flush(self, row: M | None) -> None:

@@ -49,7 +49,7 @@ class ConversationRepository(Repository[Conversation]):
         new_state: str | None,
         context_update: Mapping[str, object] | None = None,
     ) -> Conversation:
-        """Enter where a conversation is, and merge what is new into its context.
+        """Record where a conversation is, and merge what is new into its context.
 
         The row is locked first, so of two updates at once none is lost.
 
@@ -75,7 +75,7 @@ class ConversationRepository(Repository[Conversation]):
         return row
 
     def touch(self, row: Conversation) -> None:
-        """Enter that something happened in a conversation now; the time never goes back."""
+        """Record that something happened in a conversation now; the time never goes back."""
         self.update(row, last_activity_at=max(row.last_activity_at, datetime.now(UTC)))
 
     def _owner_of_user(self, user_id: int) -> str:

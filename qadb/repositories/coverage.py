@@ -89,7 +89,10 @@ class FileCoverage(Coverage):
 
 
 class CoverageRepository(Repository[CoverageData]):
-    """What runs covered. A run is as new as the newest of its rows, then as its id."""
+    """What the tests of a run covered, file by file.
+
+    A run is as new as the newest of its rows; ties go by id.
+    """
 
     model = CoverageData
 

@@ -34,7 +34,7 @@ class Occurrence:
 
 
 class EventRepository(Repository[Event]):
-    """What is in users' calendars."""
+    """Events in users' calendars, those that recur too."""
 
     model = Event
 

@@ -57,7 +57,7 @@ class RecurringFailure:
 
 
 class FailureRepository(Repository[FailureAnalysis]):
-    """Explanations of results."""
+    """Explanations of failures: what made a result what it is."""
 
     model = FailureAnalysis
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class FeatureRepository(Repository[Feature]):
-    """What products can do."""
+    """Features: what products can do."""
 
     model = Feature
 

@@ -6,15 +6,19 @@ A keyword is a column's name, or one with two underscores and an operator. Unkno
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias, cast
+from uuid import UUID
 
-from sqlalchemy import String, inspect
+from sqlalchemy import ClauseElement, String, TypeDecorator, inspect
+from sqlalchemy.orm import QueryableAttribute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import ColumnElement
-    from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
+    from sqlalchemy.orm import DeclarativeBase
 
     Attribute: TypeAlias = QueryableAttribute[object]
 
@@ -36,7 +40,8 @@ def conditions(
     """Return the condition of each filter.
 
     Raises:
-        ValueError: an unknown column or operator, or a value that the operator can't take.
+        ValueError: an unknown column or operator, or a value that the operator or the column
+            can't take.
     """
     return [_condition(model, keyword, value) for keyword, value in filters.items()]
 
@@ -44,11 +49,12 @@ def conditions(
 def _condition(model: type[DeclarativeBase], keyword: str, value: object) -> ColumnElement[bool]:
     name, _, operator = keyword.partition(SEPARATOR)
     column = column_of(model, name)
-    make = _OPERATORS.get(operator)
+    make = OPERATORS.get(operator)
     if make is None:
-        known = ", ".join(sorted(filter(None, _OPERATORS)))
+        known = ", ".join(sorted(filter(None, OPERATORS)))
         raise ValueError(f"{keyword}: there is no operator {operator!r}; there are {known}")
     try:
+        _check_values(column, operator, value)
         return make(column, value)
     except _NotForThisError as error:
         raise ValueError(f"{keyword}: {error}") from None
@@ -57,6 +63,44 @@ def _condition(model: type[DeclarativeBase], keyword: str, value: object) -> Col
 class _NotForThisError(Exception):
     """The operator can't take the column or the value."""
 
+
+def _check_values(column: Attribute, operator: str, value: object) -> None:
+    """Refuse what the column can't hold: engines differ in what they make of it."""
+    if operator in _COMPARING:
+        _check_value(column, value)
+    elif operator in _LISTING:
+        for member in _members(value):
+            _check_value(column, member)
+
+
+def _check_value(column: Attribute, value: object) -> None:
+    if value is None or isinstance(value, ClauseElement | QueryableAttribute):
+        return
+    declared = column.type
+    kind = (declared.impl_instance if isinstance(declared, TypeDecorator) else declared).python_type
+    wanted = _TAKEN.get(kind)
+    if wanted is None:
+        return
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+        raise _NotForThisError(f"{kind.__name__} is needed, not {type(value).__name__}")
+    if isinstance(value, datetime) and value.utcoffset() is None:
+        raise _NotForThisError(f"{value.isoformat()} has no time zone; pass an aware datetime")
+    if isinstance(value, int) and not -_LARGEST_KEY <= value <= _LARGEST_KEY:
+        raise _NotForThisError(f"{value} does not fit into 64 bits")
+
+
+_TAKEN: dict[type, tuple[type, ...]] = {
+    bool: (bool,),
+    int: (int,),
+    float: (int, float),
+    Decimal: (int, float, Decimal),
+    str: (str,),
+    datetime: (datetime,),
+    UUID: (UUID,),
+}
+_LARGEST_KEY = 2**63 - 1
+_COMPARING = frozenset({"", "eq", "ne", "lt", "lte", "gt", "gte"})
+_LISTING = frozenset({"in", "notin", "between"})
 
 _Make: TypeAlias = "Callable[[Attribute, object], ColumnElement[bool]]"
 
@@ -119,7 +163,7 @@ def _members(value: object) -> Collection[object]:
     return value
 
 
-_OPERATORS: dict[str, _Make] = {
+OPERATORS: dict[str, _Make] = {
     "": lambda column, value: column == value,
     "eq": lambda column, value: column == value,
     "ne": lambda column, value: column.is_distinct_from(value),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, insert, select, update
 
 from qadb.models import Application, Environment, IngestFile, TestResult, TestRun
+from qadb.repositories.run_totals import Totals
 from qadb.repositories.tables import table_of
 
 if TYPE_CHECKING:
@@ -65,27 +66,6 @@ class RunOfFile:
     run_id: int
     run_key: str
     files: int
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Final verdicts of one report; they add up to ``total``."""
-
-    total: int = 0
-    passed: int = 0
-    failed: int = 0
-    errors: int = 0
-    skipped: int = 0
-
-    def plus(self, other: Totals) -> Totals:
-        """Add up two."""
-        return Totals(
-            total=self.total + other.total,
-            passed=self.passed + other.passed,
-            failed=self.failed + other.failed,
-            errors=self.errors + other.errors,
-            skipped=self.skipped + other.skipped,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +166,7 @@ class IngestRuns:
         seconds = round((ended_at - started_at).total_seconds(), 3)
         values: dict[str, object] = {
             "status": "completed",
-            "result": _result(summed),
+            "result": summed.result,
             "started_at": started_at,
             "ended_at": ended_at,
             "duration_seconds": seconds if seconds <= LONGEST_RUN_SECONDS else None,
@@ -233,11 +213,3 @@ def _widened(
     if began_at is None:
         return started_at, ended_at
     return min(began_at, started_at), max(over_at or ended_at, ended_at)
-
-
-def _result(totals: Totals) -> str | None:
-    if totals.failed:
-        return "failure"
-    if totals.errors:
-        return "error"
-    return "success" if totals.total else None

@@ -65,7 +65,7 @@ class MessageRepository(Repository[MessageHistory]):
         entities_extracted: Mapping[str, object] | None = None,
         confidence_score: float | None = None,
     ) -> MessageHistory:
-        """Enter a message into the user's conversation, which begins where there is none.
+        """Add a message to the user's conversation, which begins where there is none.
 
         Raises:
             RowNotFound: there is no such user.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class NoteRepository(Repository[Note]):
-    """What users want to keep."""
+    """Notes that users keep, found by tags and by words."""
 
     model = Note
 

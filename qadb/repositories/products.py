@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ProductRepository(Repository[Product]):
-    """What is sold or shipped.
+    """Products, and all that is synced of one.
 
     A sync makes one kind of a product's rows match a decoded API payload; for arguments, record and
     errors see `qadb.repositories.syncing.Sync.sync`. Features go first: the others refer to them.
@@ -25,7 +25,7 @@ class ProductRepository(Repository[Product]):
     model = Product
 
     def get_by_sku(self, sku: str) -> Product | None:
-        """Return the product with this number.
+        """Return the product with this SKU.
 
         Raises:
             SeveralRowsFound: the session sees several tenants, and more than one has it.

@@ -13,6 +13,7 @@ from qadb.errors import SeveralRowsFound
 from qadb.models import Base
 from qadb.repositories.eager import eager_options
 from qadb.repositories.filters import SEPARATOR, column_of, conditions
+from qadb.repositories.limits import require_limit
 from qadb.repositories.paging import Ordering, Page
 from qadb.repositories.tables import table_of
 
@@ -92,14 +93,17 @@ class Reader(Generic[M]):
             *criteria: SQLAlchemy conditions.
             order_by: columns' names; ``-`` in front turns one round. Ties go by the primary key.
             skip: leave out as many; for long lists `page` is quicker and steadier.
-            limit: return at most as many.
+            limit: return at most as many; 0 gives none.
             with_: relationships to load along, as names, dotted paths or attributes.
             include_deleted: softly deleted rows too.
             **filters: conditions by keyword.
 
         Raises:
-            ValueError: an unknown name or operator, or a value that an operator can't take.
+            ValueError: an unknown name or operator, a value that an operator or the column can't
+                take, or a number below zero.
         """
+        if skip < 0 or (limit is not None and limit < 0):  # engines differ in what that is
+            raise ValueError("skip and limit count rows: neither is below zero")
         query = self.query(*criteria, with_=with_, include_deleted=include_deleted, **filters)
         query = query.order_by(*Ordering(self.model, order_by).terms())
         if skip:
@@ -118,9 +122,12 @@ class Reader(Generic[M]):
     ) -> Page[M]:
         """Return the rows behind a cursor, and the cursor of the next page.
 
+        Without a cursor it is the first page.
+
         Raises:
-            ValueError: the cursor is not one of this list; and as `list`.
+            ValueError: the cursor is not one of this list, or the limit below 1; and as `list`.
         """
+        require_limit(limit)
         ordering = Ordering(self.model, order_by)
         query = self.query(*criteria, with_=with_, include_deleted=include_deleted, **filters)
         if after is not None:
@@ -139,7 +146,10 @@ class Reader(Generic[M]):
         batch_rows: int = STREAM_ROWS,
         **filters: object,
     ) -> Iterator[M]:
-        """Yield the rows that match without holding them all; not beyond a commit."""
+        """Yield the rows that match without holding them all; end it before the session commits.
+
+        Rows that are created meanwhile may be among them or not.
+        """
         query = self.query(*criteria, with_=with_, include_deleted=include_deleted, **filters)
         query = query.order_by(*Ordering(self.model, order_by).terms())
         yield from self.session.scalars(query.execution_options(yield_per=batch_rows))
@@ -167,7 +177,7 @@ class Reader(Generic[M]):
         include_deleted: bool = False,
         **filters: object,
     ) -> Select[M]:
-        """Return the query behind a list, to be refined."""
+        """Return the SELECT behind a list, to be refined with SQLAlchemy."""
         found = self._conditions(criteria, filters, include_deleted=include_deleted)
         return select(self.model).where(*found).options(*eager_options(self.model, with_))
 

@@ -67,7 +67,7 @@ class ScanOutcome:
 
 
 class SecurityRepository(Repository[SecurityIssue]):
-    """Issues, known by application, tool, fingerprint and occurrence."""
+    """Security issues, known by application, tool, fingerprint and occurrence."""
 
     model = SecurityIssue
 

@@ -1,9 +1,11 @@
 """Payloads of other systems: decoded JSON read into items that hold what a row needs.
 
-Owns which keys are read and what is refused. A payload is a list of mappings, or a mapping with
-such a list under the entity's own name (``features``; ``user_stories`` or ``stories``;
-``test_cases`` or ``tests``), ``items`` or ``data``. It has to be complete: what it leaves out is
-retired. Keys that are not named here are passed over:
+Owns which keys are read and what is refused.
+
+A payload is a list of mappings, or a mapping with such a list under the entity's own name
+(``features``; ``user_stories`` or ``stories``; ``test_cases`` or ``tests``), ``items`` or
+``data``. It has to be complete: what it leaves out is retired. Keys that are not named here are
+passed over:
 
 ============  =========================================================================
 entity        keys of an item, alternatives with ``|``

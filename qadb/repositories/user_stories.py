@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class UserStoryRepository(Repository[UserStory]):
-    """What users want of products."""
+    """User stories: what users want of products."""
 
     model = UserStory
 

@@ -24,8 +24,10 @@ def insert_rows(
 
     Raises:
         TenantViolation: a row is for another tenant, or the table is shared by all of them.
+        ReadOnlySession: the unit was opened for reading.
         Exception: whatever the driver raises, and whatever ``rows`` does.
     """
+    unit.refuse_to_write()
     unit.flush()
     stamped = _Stamped(unit, table, columns, rows)
     connection = unit.own_connection()

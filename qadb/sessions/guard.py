@@ -39,7 +39,6 @@ class _Verdict:
     problem: str | None
     binds: tuple[str, ...]
     inserted_binds: tuple[str, ...]
-    changes_by_key: bool
 
 
 class StatementGuard:
@@ -57,14 +56,8 @@ class StatementGuard:
         self._tenant = tenant
         self._checked: Callable[[], ExecutionContext | None] = lambda: None
 
-    def check(self, context: ExecutionContext | None, *, is_flush: bool) -> None:
-        """Raise TenantViolation unless the statement stays with the tenant.
-
-        Args:
-            context: what is about to be executed.
-            is_flush: the unit of work writes the session's own objects, by their keys; these were
-                loaded, or looked up, with the tenant's criteria.
-        """
+    def check(self, context: ExecutionContext | None) -> None:
+        """Raise TenantViolation unless what is about to be executed stays with the tenant."""
         compiled = getattr(context, "compiled", None)
         if not isinstance(compiled, SQLCompiler) or context is None:
             raise refusal("raw SQL")
@@ -73,8 +66,6 @@ class StatementGuard:
             verdict = self._verdicts[compiled] = self._judge(compiled)
         if verdict.problem is not None:
             raise refusal(verdict.problem)
-        if verdict.changes_by_key and not is_flush:
-            raise refusal("a change by key")
         if self._checked() is not context:  # an INSERT of many rows comes here once a batch
             self._check_values(verdict, getattr(context, "compiled_parameters", None) or ())
             self._checked = ref(context)
@@ -94,20 +85,14 @@ class StatementGuard:
         statement = compiled.statement
         if statement is None or statement.__visit_name__ in _SAVEPOINTS:
             problem = None if statement is not None else "raw SQL"
-            return _Verdict(problem, (), (), changes_by_key=False)
+            return _Verdict(problem, (), ())
         problem = find_raw_sql(statement, self._tables.tables, self._tables.predicates)
         found = scan(compiled.string, _positional_binds(compiled), self._tables.owned)
         inserted = _inserted_binds(compiled, self._tables.owned.columns.get(found.target or ""))
         problem = problem or found.problem or self._reading(found) or self._writing(found)
-        is_insert = bool(compiled.isinsert)
-        return _Verdict(
-            problem,
-            tuple(found.binds),
-            inserted,
-            changes_by_key=found.target is not None
-            and not found.target_is_confined
-            and (not is_insert or found.is_upsert),
-        )
+        if problem is None and (found.is_upsert or not compiled.isinsert):
+            problem = self._changing(found)
+        return _Verdict(problem, tuple(found.binds), inserted)
 
     def _reading(self, found: Scan) -> str | None:
         if not found.unconfined:
@@ -120,6 +105,10 @@ class StatementGuard:
         if found.target not in self._tables.owned.columns:
             return f"a change of {found.target}, which all tenants share"
         return "a row's way to another tenant" if found.sets_owner else None
+
+    def _changing(self, found: Scan) -> str | None:
+        is_free = found.target is not None and not found.target_is_confined
+        return "a change by key" if is_free else None
 
 
 def refusal(what: str) -> TenantViolation:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnClause, TableClause, TextClause
 from sqlalchemy.sql import visitors
-from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.sql.elements import Cast, ClauseElement, quoted_name
 from sqlalchemy.sql.expression import Extract
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.lambdas import DeferredLambdaElement, LambdaElement
@@ -21,18 +21,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Table
+    from sqlalchemy.types import TypeEngine
 
 _PLAIN = re.compile(r"\s*(\d+|\*)\s*")
 _FIELD = re.compile(r"\w+")
 _OPERATOR = re.compile(r"[-+*/<>=~!@#%^&|`?]{1,4}")
 _KNOWN_MODULES = ("sqlalchemy.", "qadb.")
+_NAMES = ("name", "collation")
 _TEXT_PARTS = ("_prefixes", "_suffixes", "_hints", "_statement_hints")
 
 # Functions of PostgreSQL and its extensions that run a query given as text, read whole tables by
-# name, or change what row-level security goes by.
+# name, show what others are doing, or change what row-level security goes by.
 _SQL_RUNNING = re.compile(
     r"(query|cursor|table|schema|database)_to_xml.*|ts_stat|ts_rewrite|set_config|dblink.*"
-    r"|crosstab.*|connectby|xpath_table|pg_read_.*|pg_ls_.*|lo_.*|load_extension|eval|edit"
+    r"|crosstab.*|connectby|xpath_table|lo_.*|load_extension|eval|edit"
+    r"|pg_(?!(try_)?advisory_|sleep|column_size|size_pretty|typeof).*"
 )
 
 
@@ -97,7 +100,27 @@ def _problem(element: ClauseElement, tables: frozenset[Table]) -> str | None:
         found = f"{name}(), which runs SQL" if _SQL_RUNNING.fullmatch(name.lower()) else None
     elif isinstance(element, Extract):
         found = None if _FIELD.fullmatch(element.field) else "extract() of an expression"
-    return found or _operator_problem(element)
+    return found or _name_problem(element) or _operator_problem(element)
+
+
+def _name_problem(element: ClauseElement) -> str | None:
+    if any(_is_text(getattr(element, part, None)) for part in _NAMES):
+        return "a name that is not to be quoted"
+    if isinstance(element, Cast) and not _is_plain(element.type):
+        return f"a cast to {type(element.type).__name__}"
+    return None
+
+
+def _is_text(name: object) -> bool:
+    """Tell whether a name goes into the text as it stands, and is none."""
+    return isinstance(name, quoted_name) and name.quote is False and not _FIELD.fullmatch(name)
+
+
+def _is_plain(kind: TypeEngine[object]) -> bool:
+    """Tell whether a type's SQL is SQLAlchemy's own, with numbers where it takes some."""
+    numbers = (getattr(kind, part, None) for part in ("length", "precision", "scale"))
+    known = type(kind).__module__.startswith(_KNOWN_MODULES)
+    return known and all(number is None or isinstance(number, int) for number in numbers)
 
 
 def _operator_problem(element: ClauseElement) -> str | None:

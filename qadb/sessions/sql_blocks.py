@@ -68,6 +68,8 @@ class Block:
         subqueries: those in its FROM, by what they are called there.
         outputs: columns in its list, by their labels.
         ties: what every row must have equal.
+        outer: names on the side of an outer join that may be missing.
+        narrowed: those of them that WHERE alone confines, which leaves out rows without a match.
         is_empty: its WHERE lets no row through.
     """
 
@@ -78,6 +80,8 @@ class Block:
     outputs: dict[str, Side] = field(default_factory=dict)
     confined: set[str] = field(default_factory=set)
     ties: list[tuple[Side, Side]] = field(default_factory=list)
+    outer: set[str] = field(default_factory=set)
+    narrowed: set[str] = field(default_factory=set)
     is_empty: bool = False
 
     def holds_tenant(self, side: Side, owned: Owned) -> bool:
@@ -97,6 +101,8 @@ class Group:
         is_sure: conditions in it hold for every row of the block.
         named: names that stand in it.
         joined: those that the latest join added.
+        criteria: names that the clause confines, unless an OR stands beside.
+        open_cases: how many CASEs have not ended; an OR in one is no other way out of the clause.
     """
 
     block: Block
@@ -107,9 +113,17 @@ class Group:
     joined: set[str] = field(default_factory=set)
     ties: list[tuple[Side, Side]] = field(default_factory=list)
     has_alternatives: bool = False
+    criteria: set[str] = field(default_factory=set)
+    open_cases: int = 0
+    has_or: bool = False
 
     def end_clause(self) -> None:
-        """Keep the clause's ties where every row must meet them."""
+        """Keep the clause's criteria and ties where every row must meet them."""
+        if self.is_sure and not self.has_or and self.clause in {"on", "where"}:
+            if self.clause == "where":
+                self.block.narrowed |= self.criteria & self.block.outer - self.block.confined
+            self.block.confined |= self.criteria
+        self.criteria, self.has_or = set(), False
         if not self.has_alternatives:
             limited = self.clause == "on" and self.is_outer_join
             self.block.ties += [

@@ -5,7 +5,8 @@ confined. Each SELECT, INSERT, UPDATE or DELETE is a block of its own, and what 
 must be confined in that block. Two ways count:
 
 * ``name.column = :bind`` with the session's own bind, which nothing but the session's criteria
-  brings into a statement: they always stand in a WHERE or ON that every row must meet.
+  brings into a statement. They stand in a WHERE or ON that every row must meet: an OR beside them
+  is somebody's text.
 * for link tables, which the ORM joins by itself and without criteria: their column set equal to a
   confined table's, or to another bind that must then hold the tenant. This may be anybody's
   condition, so it counts only where every row must meet it: not beside OR, not inside a
@@ -13,6 +14,8 @@ must be confined in that block. Two ways count:
 """
 
 from __future__ import annotations
+
+import re
 
 from qadb.sessions.sql_blocks import Block, Group, Owned, Scan, Side
 from qadb.sessions.sql_tokens import END, Token, tokenize
@@ -25,6 +28,12 @@ _CLAUSES = {
 _CONDITION_ENDS = frozenset(
     {"", ")", ",", "and", "where", "join", "left", "inner", "group", "order", "having", "limit"}
     | {"union", "except", "intersect", "returning", "for"}
+)
+# Functions that make rows of their arguments, and words before a parenthesis in FROM. SQLite takes
+# the name of a virtual table for a function as well.
+_ROW_FUNCTIONS = re.compile(
+    r"jsonb?_\w+|unnest|generate_\w+|regexp_\w+|string_to_table"
+    r"|lateral|values|tablesample|bernoulli|system"
 )
 _UNSURE = frozenset({"or", "case", "between"})
 _LOCKING = frozenset({"do", "for", "key"})  # DO UPDATE, FOR UPDATE, FOR NO KEY UPDATE
@@ -94,6 +103,10 @@ class _Scanner:
         before = self._at(position - 1).text
         if word in _UNSURE:
             group.has_alternatives = True
+            group.has_or |= word == "or" and not group.open_cases
+            group.open_cases += word == "case"
+        elif word == "end":
+            group.open_cases -= 1
         elif word == "full":
             self._scan.problem = "a FULL JOIN"
         elif word in {"select", "insert", "delete"} or (
@@ -132,6 +145,7 @@ class _Scanner:
         if group.block.verb:
             group.block = self._new_block()
         group.block.verb = verb
+        group.is_outer_join = False
         group.clause = "into" if verb == "update" else verb
 
     def _read_name(self, position: int, name: str, group: Group) -> None:
@@ -147,6 +161,9 @@ class _Scanner:
             return
         if self._is_after(position, "as") or name in _CLAUSES or name in {"update", "only"}:
             return
+        is_in_from = group.is_sure and group.clause == "from"
+        if is_in_from and after == "(" and not _ROW_FUNCTIONS.fullmatch(name):
+            self._scan.problem = f"the rows of {name}()"
         if block.target is None and (
             group.clause == "into" or (block.verb == "delete" and group.clause == "from")
         ):
@@ -159,6 +176,8 @@ class _Scanner:
             block.names[called] = name
             group.named.add(called)
             group.joined.add(called)
+            if group.is_outer_join and group.clause == "from":
+                block.outer.add(called)
 
     def _read_criterion(self, position: int, name: str, group: Group) -> None:
         """Read ``name.column = :bind`` with the session's bind."""
@@ -166,7 +185,7 @@ class _Scanner:
         if operator.text == "=" and value == Token("bind", self._owned.bind):
             table = group.block.names.get(name, "")
             if column.text == self._owned.columns.get(table):
-                group.block.confined.add(name)
+                group.criteria.add(name)
                 self._scan.binds.add(value.text)
 
     def _read_output(self, position: int, group: Group) -> None:
@@ -206,6 +225,9 @@ class _Scanner:
                 block.confined.update(block.names)
             for _ in block.ties:  # a chain of links is no longer than that
                 self._confine_links(block)
+            if block.narrowed:
+                tables = ", ".join(sorted(block.names[name] for name in block.narrowed))
+                self._scan.problem = f"an outer join of {tables} past select().outerjoin()"
             for name, table in block.names.items():
                 if name == block.target == self._scan.target:
                     self._scan.target_is_confined = name in block.confined

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import ClauseElement, Insert, Select, and_, inspect, literal, select
+from sqlalchemy import ClauseElement, Delete, Insert, Select, Update, and_, inspect, literal, select
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.base import SyntaxExtension
 from sqlalchemy.sql.lambdas import StatementLambdaElement
@@ -116,6 +116,18 @@ def _states_values_of_its_own(statement: Insert, name: str) -> bool:
         return True
     stated: Iterable[object] = statement._values or ()  # noqa: SLF001 - the same
     return any(getattr(key, "key", key) == name for key in stated)
+
+
+def confine_flush(unit: UnitOfWork, statement: object) -> object:
+    """Add the tenant to a change by key, which is what a flush writes of objects that are there.
+
+    A key says nothing about whose row it is: the row may have gone to another tenant meanwhile, and
+    somebody's listener may send a statement of its own.
+    """
+    if unit.criteria is None or not isinstance(statement, Update | Delete):
+        return statement
+    owner = unit.tables.owners.get(statement.table)
+    return statement if owner is None else statement.where(owner == unit.criteria.bind)
 
 
 def stamp_objects(unit: UnitOfWork) -> None:

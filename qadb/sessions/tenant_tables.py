@@ -7,22 +7,24 @@ to. Everything else is shared by all tenants. No model is known here by name.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam
-from sqlalchemy.orm import DeclarativeBase, with_loader_criteria
+from sqlalchemy import BindParameter
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.interfaces import CriteriaOption
+from sqlalchemy.orm.util import AliasedInsp, LoaderCriteriaOption
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from qadb.sessions.sql_blocks import Owned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import BindParameter, Column, FromClause, MetaData, Table
+    from sqlalchemy import Column, ColumnElement, FromClause, MetaData, Table
     from sqlalchemy.orm import Mapper
+    from sqlalchemy.orm._typing import _InternalEntityType
     from sqlalchemy.orm.context import _ORMCompileState
 
 OWNER_COLUMN = "tenant_id"
@@ -106,24 +108,59 @@ def _owners(metadata: MetaData) -> dict[FromClause, Column[str]]:
     return owners
 
 
+class _OwnerBind(BindParameter[str]):
+    """The tenant as a bind; equal to what SQLAlchemy makes of it, and nothing else.
+
+    SQLAlchemy looks binds up in dictionaries, where others compare by building an expression: for a
+    page of a list that is as much work as all else that confines it.
+    """
+
+    inherit_cache = True
+
+    def __eq__(self, other: object) -> bool:  # type: ignore[override]  # no expression is wanted
+        return hash(self) == hash(other)
+
+    __hash__ = BindParameter.__hash__
+
+
+class _Criterion(LoaderCriteriaOption):
+    """A condition on every use of a model: ``with_loader_criteria`` that knows aliases in joins."""
+
+    def _resolve_where_criteria(
+        self, ext_info: _InternalEntityType[DeclarativeBase]
+    ) -> ColumnElement[bool]:
+        """Adapt the condition to an alias, which SQLAlchemy leaves out where a join has an ON."""
+        criterion = super()._resolve_where_criteria(ext_info)
+        if not isinstance(ext_info, AliasedInsp):
+            return criterion
+        adapted: ColumnElement[bool] = ext_info._adapter.traverse(criterion)  # noqa: SLF001 - has no public name
+        return adapted
+
+
 class TenantCriteria(CriteriaOption):
     """Confines every model in a statement to one tenant: one option instead of one a model.
 
     Dozens of options would each be part of the statement's cache key at every execution. They
-    differ in nothing but the tenant, which is the only part of the key here.
+    differ in nothing but the tenant, which is the only part of the key here. The criteria are made
+    when a statement is compiled, which is once for all sessions, not when a session is opened.
     """
 
     _traverse_internals = [("bind", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - SQLAlchemy declares it for instances
     propagate_to_loaders = False  # every load passes the session's hook
 
     def __init__(self, tables: TenantTables, tenant: str) -> None:
-        self.bind: BindParameter[str] = bindparam(OWNER_BIND, tenant)
-        self._options: list[CriteriaOption] = []
-        for mapper in tables.mappers:
-            attribute = tables.attribute_of(mapper)
+        self.bind: BindParameter[str] = _OwnerBind(OWNER_BIND, tenant)
+        self._tables = tables
+
+    @cached_property
+    def _options(self) -> Sequence[CriteriaOption]:
+        found: list[CriteriaOption] = []
+        for mapper in self._tables.mappers:
+            attribute = self._tables.attribute_of(mapper)
             if attribute is not None:
                 criterion = getattr(mapper.class_, attribute) == self.bind
-                self._options.append(with_loader_criteria(mapper, criterion, include_aliases=True))
+                found.append(_Criterion(mapper, criterion, include_aliases=True))
+        return found
 
     def process_compile_state(self, compile_state: _ORMCompileState) -> None:
         """Add the criteria to a SELECT."""

@@ -8,12 +8,14 @@ every statement before it goes there. How statements and objects are kept to the
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
-from qadb.errors import ReadOnlySession
+from qadb.backends.failures import refused_write
+from qadb.errors import TransactionConflict
 from qadb.sessions import tenancy
 from qadb.sessions.guard import StatementGuard, refusal
 from qadb.sessions.tenant_tables import TenantCriteria, find_tenant_tables
@@ -21,7 +23,7 @@ from qadb.sessions.tenant_tables import TenantCriteria, find_tenant_tables
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection, Engine, MetaData
+    from sqlalchemy import Connection, Engine, Executable, MetaData
     from sqlalchemy.engine.interfaces import CoreExecuteOptionsParameter, ExecutionContext
     from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, SessionTransaction
     from sqlalchemy.orm.session import _BindArguments
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 DEFAULT_TENANT = "default"
 
+R = TypeVar("R")
+S = TypeVar("S")
+
 
 class UnitOfWork(Session):
     """A session for one tenant, or for all of them when ``tenant`` is None.
@@ -38,6 +43,9 @@ class UnitOfWork(Session):
     In a tenant's session every query and change through the ORM is confined to the tenant, new rows
     are stamped with it, and TenantViolation is raised for what can't be confined. Objects stay
     readable after a commit.
+
+    It guards against mistakes in queries, not against code that goes past it: whoever takes the
+    engine (`get_bind`) or the driver's connection is kept by the database's own policies alone.
 
     Attributes:
         backend: the engine's adapter.
@@ -58,7 +66,8 @@ class UnitOfWork(Session):
         actor: Actor | None = None,
         read_only: bool = False,
     ) -> None:
-        super().__init__(engine, expire_on_commit=False)
+        # Once closed it stays so: used again, it would hold a connection that nobody gives back.
+        super().__init__(engine, expire_on_commit=False, close_resets_only=False)
         if tenant == "":
             raise ValueError("a tenant's id is needed, not an empty text")
         self.backend = backend
@@ -111,11 +120,25 @@ class UnitOfWork(Session):
         finally:
             self._unguarded -= 1
 
+    def refuse_to_write(self) -> None:
+        """Raise ReadOnlySession if the unit was opened for reading."""
+        if self.read_only:
+            raise refused_write()
+
     def flush(self, objects: Sequence[object] | None = None) -> None:
-        """Write pending changes to the database; the transaction stays open."""
+        """Write pending changes to the database; the transaction stays open.
+
+        Raises:
+            TransactionConflict: a row to be changed is not there any more.
+        """
         self._flushes += 1
         try:
             super().flush(objects)
+        except StaleDataError as error:
+            raise TransactionConflict(
+                "A row that was to be changed is gone: another transaction took it away.",
+                hint="Nothing of this one was written. Do its work again.",
+            ) from error
         finally:
             self._flushes -= 1
 
@@ -126,6 +149,7 @@ class UnitOfWork(Session):
         )
         event.listen(connection, "commit", self._before_commit)
         if self._guard is not None:
+            event.listen(connection, "before_execute", self._before_execution, retval=True)
             event.listen(connection, "before_cursor_execute", self._before_statement)
 
     def _before_commit(self, connection: Connection) -> None:
@@ -133,6 +157,11 @@ class UnitOfWork(Session):
             with self.unguarded():
                 self.backend.context.clear_context(connection)
         self.commits_begun += 1
+
+    def _before_execution(
+        self, _connection: Connection, statement: object, rows: R, row: S, _options: object
+    ) -> tuple[object, R, S]:
+        return tenancy.confine_flush(self, statement) if self._flushes else statement, rows, row
 
     def _before_statement(
         self,
@@ -144,7 +173,7 @@ class UnitOfWork(Session):
         _executemany: bool,
     ) -> None:
         if self._guard is not None and not self._unguarded:
-            self._guard.check(context, is_flush=self._flushes > 0)
+            self._guard.check(context)
 
 
 @event.listens_for(UnitOfWork, "after_begin")
@@ -168,7 +197,7 @@ def _before_flush(unit: UnitOfWork, _context: object, _instances: object) -> Non
     if unit.read_only and (
         unit.new or unit.deleted or any(unit.is_modified(row) for row in unit.dirty)
     ):
-        raise _refusal_to_write()
+        unit.refuse_to_write()
     tenancy.stamp_objects(unit)
 
 
@@ -176,12 +205,12 @@ def _before_flush(unit: UnitOfWork, _context: object, _instances: object) -> Non
 def _before_execute(state: ORMExecuteState) -> None:
     unit = state.session
     if isinstance(unit, UnitOfWork):
-        if unit.read_only and (state.is_insert or state.is_update or state.is_delete):
-            raise _refusal_to_write()
+        changes = state.is_insert or state.is_update or state.is_delete
+        if changes or _locks_rows(state.statement):
+            unit.refuse_to_write()
         tenancy.confine_statement(unit, state)
 
 
-def _refusal_to_write() -> ReadOnlySession:
-    return ReadOnlySession(
-        "This session was opened for reading.", hint="Open it without read_only=True to write."
-    )
+def _locks_rows(statement: Executable) -> bool:
+    """PostgreSQL takes a lock for a write; SQLite knows no FOR UPDATE and would pass over it."""
+    return getattr(statement, "_for_update_arg", None) is not None

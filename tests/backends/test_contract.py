@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, func, select, text
 
 from qadb.backends.registry import load_backend
 from qadb.database import Database
@@ -16,8 +16,8 @@ from qadb.errors import (
     ConflictError,
     DatabaseAbsent,
     DatabaseFailure,
-    InsufficientPrivilege,
     QadbError,
+    ReadOnlySession,
 )
 from tests.backends.sample import PARENT, SAMPLE, insert
 from tests.support.databases import execute, fetch_rows, open_database
@@ -91,6 +91,16 @@ def test_server_version_is_plain_numbers_and_known_after_the_first_connection(
 
     assert re.fullmatch(r"\d+(\.\d+)+", version)
     assert database.server_version == version
+
+
+def test_transaction_that_only_reads_sees_one_moment(sample: Database) -> None:
+    with sample.connect(read_only=True) as reader:
+        before = reader.scalar(select(func.count()).select_from(PARENT))
+        execute(sample, "INSERT INTO parent VALUES (1)")
+        after = reader.scalar(select(func.count()).select_from(PARENT))
+
+    assert (before, after) == (0, 0)
+    assert fetch_rows(sample, "SELECT id FROM parent") == [(1,)]
 
 
 def test_user_name_is_the_role_or_the_systems_user(database: Database, database_url: str) -> None:
@@ -169,7 +179,7 @@ def test_migrating_leaves_no_connection_behind(database: Database) -> None:
 
 def test_read_only_session_writes_nothing(sample: Database) -> None:
     with (
-        pytest.raises(InsufficientPrivilege) as caught,
+        pytest.raises(ReadOnlySession) as caught,
         sample.connect(read_only=True) as connection,
     ):
         connection.execute(text("INSERT INTO parent VALUES (1)"))

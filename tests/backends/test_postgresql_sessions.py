@@ -14,6 +14,7 @@ from qadb.errors import (
     DatabaseFailure,
     InsufficientPrivilege,
     LockNotAvailable,
+    ReadOnlySession,
     TransactionConflict,
 )
 from tests.backends.sample import PARENT, ignore_holder, insert, make_tables, read_column
@@ -70,7 +71,7 @@ def test_transaction_has_our_name_and_utc_and_leaves_neither(
 
 
 def test_read_only_does_not_leak_into_a_later_transaction(database: Database) -> None:
-    with pytest.raises(InsufficientPrivilege), database.connect(read_only=True) as connection:
+    with pytest.raises(ReadOnlySession), database.connect(read_only=True) as connection:
         connection.execute(PARENT.insert(), {"id": 1})
 
     execute(database, "INSERT INTO parent VALUES (1)")

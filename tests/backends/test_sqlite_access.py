@@ -92,6 +92,33 @@ def test_reading_leaves_the_sidecars_of_others_alone(tmp_path: Path) -> None:
         assert other.execute(COUNT).fetchone() == (5,)
 
 
+def test_a_kept_connection_for_reading_sees_what_others_write_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "qa.db"
+    make_database(path)
+    with database_at(path) as database, plain_connection(path) as other:
+        assert fetch_rows(database, COUNT) == [(3,)]
+        assert database.engine(read_only=True).pool.status().count("in pool: 1") == 1
+        other.execute("INSERT INTO t (text) VALUES ('new')")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert fetch_rows(database, COUNT) == [(4,)]
+
+
+def test_a_connection_that_takes_the_file_for_unchanging_is_not_kept(place: Path) -> None:
+    path = place / "qa.db"
+    make_database(path)
+    place.chmod(0o555)
+
+    with database_at(path) as database:
+        with as_nobody():
+            assert fetch_rows(database, COUNT) == [(3,)]
+        place.chmod(0o755)
+        with plain_connection(path) as other:
+            other.execute("INSERT INTO t (text) VALUES ('new')")
+        place.chmod(0o555)
+        with as_nobody():
+            assert fetch_rows(database, COUNT) == [(4,)]
+
+
 def test_reading_sees_what_a_killed_writer_had_committed(tmp_path: Path) -> None:
     path = tmp_path / "qa.db"
     make_database(path)

@@ -52,6 +52,20 @@ def plain_connection(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+def test_no_log_is_left_when_a_reader_came_before_the_writer(tmp_path: Path) -> None:
+    make_database(tmp_path / "qa.db", rows=1)
+    with database_at(tmp_path / "qa.db") as database:
+        assert fetch_rows(database, COUNT) == [(1,)]
+        execute(database, "INSERT INTO t (text) VALUES ('y')")
+        assert fetch_rows(database, COUNT) == [(2,)]
+    assert [file.name for file in tmp_path.iterdir()] == ["qa.db"]
+    with database_at(tmp_path / "qa.db") as database:
+        assert fetch_rows(database, COUNT) == [(2,)]
+        with database.migrating(lock_timeout_seconds=1) as connection:
+            connection.exec_driver_sql("INSERT INTO t (text) VALUES ('z')")
+    assert [file.name for file in tmp_path.iterdir()] == ["qa.db"]
+
+
 def test_lock_in_a_missing_folder_fails_in_our_words(tmp_path: Path) -> None:
     with database_at(tmp_path / "no" / "qa.db") as database, pytest.raises(QadbError, match="lock"):
         take_lock(database)

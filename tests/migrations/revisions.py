@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep
     from sqlalchemy import Connection, Engine
 
-HEAD = "011"
+HEAD = "010"
 
 
 def open_engine(url: str) -> Engine:
@@ -30,9 +30,6 @@ def open_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: object, _record: object) -> None:
         connection.isolation_level = None  # type: ignore[attr-defined]  # a sqlite3.Connection
-
-    @event.listens_for(engine, "checkout")
-    def check_foreign_keys(connection: object, *_: object) -> None:
         connection.execute("PRAGMA foreign_keys = ON")  # type: ignore[attr-defined]  # the same
 
     @event.listens_for(engine, "begin")
@@ -42,29 +39,14 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
-def upgrade(
-    connection: Connection, target: str = HEAD, *, checks_foreign_keys: bool = False
-) -> None:
-    """Go up to a revision in the caller's transaction, on SQLite in one without foreign keys."""
-    if not checks_foreign_keys:
-        _begin_anew(connection)
+def upgrade(connection: Connection, target: str = HEAD) -> None:
+    """Go up to a revision in the caller's transaction."""
     _run(MigrationContext.configure(connection, opts=_options("up", target)))
 
 
 def downgrade(connection: Connection, target: str = "base") -> None:
-    """Go down to a revision, likewise."""
-    _begin_anew(connection)
+    """Go down to a revision in the caller's transaction."""
     _run(MigrationContext.configure(connection, opts=_options("down", target)))
-
-
-def _begin_anew(connection: Connection) -> None:
-    """Do without foreign keys until the connection is given back: the tool migrates so too.
-
-    SQLite ignores the pragma inside a transaction, so what was done before is committed.
-    """
-    if connection.dialect.name == "sqlite":
-        for statement in ("COMMIT", "PRAGMA foreign_keys = OFF", "BEGIN IMMEDIATE"):
-            connection.exec_driver_sql(statement)
 
 
 def write_sql(dialect_name: str, direction: str, target: str, file: TextIO) -> None:

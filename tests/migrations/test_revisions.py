@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.support.postgres_server import PostgresServer
 
-REVISIONS = ("001", "002", "003", "004", "005", "006", "007", "008", "009", "010", "011")
+REVISIONS = ("001", "002", "003", "004", "005", "006", "007", "008", "009", "010")
 TABLE_COUNT = 38
 
 
@@ -86,7 +86,8 @@ def test_up_down_up_leaves_an_equal_catalog(engine: Engine, target: str) -> None
         upgrade(connection)
         before = read_catalog(connection)
         downgrade(connection, target)
-        assert diff(before, read_catalog(connection)) != ()
+        is_equal = connection.dialect.name == "sqlite" and target == "009"  # 010 is PostgreSQL's
+        assert (diff(before, read_catalog(connection)) == ()) is is_equal
         upgrade(connection)
         assert diff(before, read_catalog(connection)) == ()
 

@@ -5,11 +5,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, make_url, select, text
 from sqlalchemy.exc import StatementError
 
 from qadb.models import Product, TestResult, TestRun, User
-from qadb.models.types import ScaledNumeric
+from qadb.models.types import ByCodePoint, ScaledNumeric
 from tests.models.rows import MORNING, make_case, make_run
 
 if TYPE_CHECKING:
@@ -161,3 +161,15 @@ def test_preferences_begin_empty(session: Session) -> None:
     user.preferences["theme"] = "dark"
     session.commit()
     assert user.preferences == {"theme": "dark"}
+
+
+def test_texts_sort_by_code_point_whatever_the_servers_locale(session: Session) -> None:
+    _products(session, *["1"] * 4)
+    for row, name in zip(session.scalars(select(Product)), ["b", "B", "é", "_"], strict=True):
+        row.name = name
+    session.flush()
+    query = select(Product.name).order_by(ByCodePoint(Product.name))
+
+    assert list(session.scalars(query)) == ["B", "_", "b", "é"]
+    dialect = make_url("postgresql+psycopg2://").get_dialect()()
+    assert 'ORDER BY (products.name) COLLATE "C"' in str(query.compile(dialect=dialect))

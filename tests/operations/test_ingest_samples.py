@@ -101,6 +101,7 @@ def test_figures_are_equal_on_both_engines(
 
 def figures_of(url: str, samples: Path) -> dict[str, Any]:
     """All of stats but what engines or the clock decide: sizes, ids, times of undated runs."""
+    began = datetime.now(UTC)
     with open_database(url) as database:
         init_database(database)
         load(database, *(samples / name for name in GOOD))
@@ -111,4 +112,8 @@ def figures_of(url: str, samples: Path) -> dict[str, Any]:
     stats["runs"]["newest_started_at"] = None
     for test in stats["most_failing"]:
         test["last_failed_at"] = None
+    for group in stats["failures"]:
+        for name in ("first_seen_at", "last_seen_at"):
+            if group[name] >= began:  # of a run without a date, which is dated when it is stored
+                group[name] = None
     return stats

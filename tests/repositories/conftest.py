@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import event
 
+from tests.repositories.lab import Lab
 from tests.repositories.shop import ProductRepository
 from tests.sessions.conftest import (
     acme,
@@ -71,3 +72,25 @@ def products(acme: UnitOfWork) -> ProductRepository:
         )
     repository.delete(repository.list(name="Eel")[0])
     return repository
+
+
+@pytest.fixture
+def rival_lab(database: Database) -> None:
+    """Results of the other tenant that would be found wherever a query is not confined."""
+    with database.session(tenant="rival") as session:
+        lab = Lab(session)
+        for day in range(6):
+            words = "rival-a:passed rival-b:failed" if day % 2 else "rival-a:failed,passed"
+            lab.run(days_ago=day, verdicts=words)
+        run = lab.run(branch="rival")
+        for occurrence in range(1, 30):
+            lab.result(
+                run, "rival-slow", "failed", occurrence=occurrence, duration_ms=999_999,
+                signature="same", message="rival secret",
+            )  # fmt: skip
+
+
+@pytest.fixture
+def lab(rival_lab: None, acme: UnitOfWork) -> Lab:
+    """Nothing but what a test puts into it."""
+    return Lab(acme)

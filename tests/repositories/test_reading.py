@@ -87,6 +87,12 @@ def test_get_by_finds_the_one_row_or_none(products: ProductRepository) -> None:
         ({"name__istartswith": "d"}, "Drum"),
         ({"name__endswith": "um"}, "Drum"),
         ({"name__iendswith": "UM"}, "Drum"),
+        ({"name__contains": "EL"}, ""),
+        ({"name__startswith": "d"}, ""),
+        ({"name__endswith": "UM"}, ""),
+        ({"name__like": "_RATE"}, ""),
+        ({"price": 1.0}, "Crate"),
+        ({"price__in": [0, Decimal("0.50")]}, "Anvil Bell"),
         ({"name__like": "_rate"}, "Crate"),
         ({"name__ilike": "CR%"}, "Crate"),
         ({"created_at__gt": NOON - timedelta(days=9999), "category": "loud"}, "Bell Drum"),
@@ -107,6 +113,14 @@ def test_filters_by_keyword(
         ({"name__sounds": "x"}, "no operator 'sounds'"),
         ({"features": []}, "no column 'features'"),
         ({"name__in": "Bell"}, "a list is needed"),
+        ({"name": 5}, "str is needed, not int"),
+        ({"name__in": ["Bell", b"x"]}, "str is needed, not bytes"),
+        ({"id": "1"}, "int is needed, not str"),
+        ({"id__gt": True}, "int is needed, not bool"),
+        ({"id__in": [1, 2**63]}, "does not fit into 64 bits"),
+        ({"price__lt": "1"}, "Decimal is needed, not str"),
+        ({"created_at__gt": datetime(2026, 1, 1)}, "no time zone"),  # noqa: DTZ001 - on purpose
+        ({"created_at__between": (NOON, NOON.date())}, "datetime is needed, not date"),
         ({"price__contains": "1"}, "no text"),
         ({"name__contains": 1}, "text is needed"),
         ({"price__gt": None}, "isnull"),
@@ -119,6 +133,23 @@ def test_wrong_filters_raise(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         products.list(**filters)
+
+
+def test_a_list_of_ids_may_be_long(products: ProductRepository) -> None:
+    assert products.count(id__in=range(1, 100_000)) == products.count()
+    assert products.count(id__notin=range(1, 100_000)) == 0
+
+
+@pytest.mark.parametrize("wrong", [{"limit": -1}, {"skip": -1}])
+def test_a_list_of_less_than_nothing_raises(
+    products: ProductRepository, wrong: dict[str, Any]
+) -> None:
+    assert products.list(limit=0) == []
+    with pytest.raises(ValueError, match="below zero"):
+        products.list(**wrong)
+    for limit in (0, -1):
+        with pytest.raises(ValueError, match="1 or more"):
+            products.page(limit=limit)
 
 
 def test_conditions_and_keywords_go_together(products: ProductRepository) -> None:

@@ -12,6 +12,7 @@ import pytest
 from qadb.errors import ConflictError, RowNotFound, TenantViolation
 from qadb.models import (
     Application,
+    Bug,
     Feature,
     Order,
     Product,
@@ -68,6 +69,35 @@ def test_update_changes_a_row_or_the_row_of_a_key(products: ProductRepository) -
         products.update(row, status="sold")
 
 
+def test_an_object_of_another_session_stands_for_its_key(database: Database) -> None:
+    with database.session(tenant="acme") as session:
+        product = Repository(session, Product).list()[0]
+        bug = Repository(session, Bug).list()[0]
+    with database.session(tenant="acme") as session:
+        repository = Repository(session, Product)
+        assert repository.update(product, name="Gong") is repository.get(product.id)
+        repository.delete(product)
+        Repository(session, Bug).delete(bug)
+    with database.session(tenant="acme") as session:
+        assert Repository(session, Bug).count() == 0
+        restored = Repository(session, Product).restore(product)
+        assert (restored.name, restored.deleted_at) == ("Gong", None)
+
+
+def test_an_object_that_the_session_does_not_see_is_not_changed(
+    database: Database, acme: UnitOfWork
+) -> None:
+    repository = Repository(acme, Product)
+    with pytest.raises(RowNotFound, match="was not written yet"):
+        repository.update(Product(name="Fan"), name="Gong")
+    with database.session(tenant="rival", read_only=True) as session:
+        product = Repository(session, Product).list()[0]
+    with pytest.raises(RowNotFound):
+        repository.update(product, name="Gong")
+    with pytest.raises(RowNotFound):
+        repository.delete(product)
+
+
 def test_deletion_is_soft_where_the_model_says_so(products: ProductRepository) -> None:
     assert products.count(name="Eel") == 0
     assert products.count(name="Eel", include_deleted=True) == 1
@@ -119,6 +149,17 @@ def test_a_broken_key_names_table_constraint_and_values(acme: UnitOfWork) -> Non
         "A row of applications breaks idx_applications_tenant_id_code:"
         " tenant_id='acme', code='shop'."
     )
+
+
+def test_a_conflict_tells_what_an_expired_row_holds(acme: UnitOfWork) -> None:
+    applications = Repository(acme, Application)
+    gone = applications.create(code="till", name="Till")
+    applications.delete(gone)
+    applications.create(code="till", name="New till")
+    acme.expire(gone)
+    with pytest.raises(ConflictError) as broken, acme.begin_nested():
+        applications.update(gone, deleted_at=None)
+    assert broken.value.values == {"tenant_id": "acme", "code": "till"}
 
 
 def test_a_broken_foreign_key_is_named(acme: UnitOfWork) -> None:

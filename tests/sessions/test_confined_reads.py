@@ -27,8 +27,8 @@ from sqlalchemy.orm import (
     Bundle,
     aliased,
     contains_eager,
+    join,
     joinedload,
-    outerjoin,
     selectinload,
     subqueryload,
     with_loader_criteria,
@@ -109,7 +109,19 @@ ONE_ROW_EACH: dict[str, Callable[[], Query]] = {
     "an outer join": lambda: select(Bug.title, TestRun.run_key).outerjoin(Bug.run),
     "an outer join on true": lambda: select(Role.name, User.email).outerjoin(User, literal(1) == 1),
     "a join made by hand": lambda: select(Bug.title).select_from(
-        outerjoin(TestRun, Bug, literal(1) == 1)
+        join(TestRun, Bug, Bug.run_id == TestRun.id)
+    ),
+    "a join to an alias by a condition": lambda: select(User.email, Other.email).join(
+        Other, Other.role_id == User.role_id
+    ),
+    "an outer one": lambda: select(User.email, Other.email).outerjoin(
+        Other, Other.role_id == User.role_id
+    ),
+    "an alias joined to its model": lambda: select(Other.email).join(
+        User, Other.role_id == User.role_id
+    ),
+    "an OR in a CASE in WHERE": lambda: select(User.email).where(
+        case(((User.id > 0) | (User.id < 0), 1), else_=2) == 1
     ),
     "two models side by side": lambda: select(User.email, Bug.title).where(
         User.tenant_id == Bug.tenant_id
@@ -187,6 +199,15 @@ def test_a_query_shows_the_tenants_own_row(acme: UnitOfWork, name: str) -> None:
     rows = acme.execute(ONE_ROW_EACH[name]()).unique().all()
     assert len(rows) == 1
     assert "rival" not in str(rows)
+
+
+def test_rows_without_a_match_stay_in_an_outer_join(acme: UnitOfWork) -> None:
+    with acme.unguarded():
+        acme.add(Role(name="unused"))
+        acme.flush()
+    joined = select(Role.name, User.email).outerjoin(User, User.role_id == Role.id)
+    rows = acme.execute(joined.order_by(Role.name)).all()
+    assert list(map(tuple, rows)) == [("unused", None), ("viewer", "acme@example.org")]
 
 
 @pytest.mark.parametrize("name", COUNTS)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    collate,
     column,
     delete,
     exists,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
+    null,
     or_,
     select,
     table,
@@ -29,6 +31,7 @@ from sqlalchemy import (
     union,
     update,
 )
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.exc import CompileError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import (
@@ -40,10 +43,12 @@ from sqlalchemy.orm import (
     selectinload,
     with_loader_criteria,
 )
+from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy.types import UserDefinedType
 
 from qadb.errors import TenantViolation
-from qadb.models import Base, Bug, Feature, Product, TestCase, TestCaseFeature, TestRun, User
+from qadb.models import Base, Bug, Feature, Product, Role, TestCase, TestCaseFeature, TestRun, User
 from qadb.sessions.tenant_tables import OWNER_BIND
 
 if TYPE_CHECKING:
@@ -83,6 +88,15 @@ class Smuggled(ColumnElement[bool]):
 @compiles(Smuggled)
 def _smuggle(_element: Smuggled, _compiler: SQLCompiler, **_options: object) -> str:
     return "1=1) OR (1=1"
+
+
+class AnySql(UserDefinedType[bool]):
+    """A type whose name in SQL is anything."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: object) -> str:
+        return "text) = 'x' OR (1=1) OR (1=1"
 
 
 ONE = literal(1)
@@ -128,6 +142,26 @@ STATEMENTS: dict[str, Callable[[], Executable]] = {
     "a function that changes the tenant": lambda: select(
         func.set_config("qadb.tenant", "rival", true())
     ),
+    "a function that shows what others do": lambda: select(
+        func.pg_stat_get_activity(null()).table_valued("query").c.query
+    ),
+    "a virtual table as a function": lambda: select(
+        func.notes_search("x").table_valued("title").c.title
+    ),
+    "the same without a name": lambda: select(literal_column("*")).select_from(
+        func.notes_search("x")
+    ),
+    "a column's name that is SQL": lambda: select(
+        User.id, column(quoted_name("(SELECT max(title) FROM notes_search)", quote=False))
+    ),
+    "a collation that is SQL": lambda: select(User.id).where(
+        collate(User.username, quoted_name("NOCASE OR 1=1", quote=False)) == "x"
+    ),
+    "a type that is SQL": lambda: select(sql_cast(User.email, AnySql())),
+    "a type that is SQL in WHERE": lambda: select(User.email).where(sql_cast(User.email, AnySql())),
+    "a type's length that is SQL": lambda: select(
+        sql_cast(User.email, String("9) || (SELECT max(title) FROM notes_search"))  # type: ignore[arg-type]  # on purpose
+    ),
     "a table": lambda: select(USERS),
     "a table with the right condition": lambda: select(USERS).where(USERS.c.tenant_id == "acme"),
     "a column of a table": lambda: select(USERS.c.email),
@@ -169,6 +203,9 @@ STATEMENTS: dict[str, Callable[[], Executable]] = {
     "a join made by hand": lambda: select(TestRun.run_key).select_from(
         outerjoin(TestRun, Bug, true())
     ),
+    "an outer join made by hand, which would lose rows without a match": lambda: select(
+        Role.name, User.email
+    ).select_from(outerjoin(Role, User, User.role_id == Role.id)),
     "a full join": lambda: select(Bug.title).select_from(TestRun).join(Bug, true(), full=True),
     "a model inside another's expression": lambda: select((User.id + Bug.id).label("sum")),
     "a sequence": lambda: select(func.count()).select_from(func.dblink("SELECT 1").alias("d")),

@@ -34,6 +34,17 @@ CONFINED = [
     "SELECT links.x FROM links WHERE :other = links.tenant_id AND links.x = 1",
     "SELECT users.x FROM users WHERE false",
     "SELECT users.x FROM users WHERE 0 = 1 ORDER BY users.x",
+    (
+        "SELECT users.x FROM users WHERE CASE WHEN users.y = 1 OR users.y = 2 THEN 1 END = 1"
+        " AND users.tenant_id = :own"
+    ),
+    "SELECT users.x FROM users WHERE (users.y = 1 OR users.y = 2) AND users.tenant_id = :own",
+    "SELECT a.x, users.x FROM a LEFT OUTER JOIN users ON a.x = 1 AND users.tenant_id = :own",
+    (
+        "SELECT a.x FROM a LEFT OUTER JOIN b ON a.x = b.x"
+        " UNION SELECT users.x FROM users WHERE users.tenant_id = :own"
+    ),
+    "SELECT v.key FROM users, json_each(users.x) AS v WHERE users.tenant_id = :own",
     "SELECT users.x FROM users WHERE users.y IS DISTINCT FROM 1 AND users.tenant_id = :own",
 ]
 NOT_CONFINED = [
@@ -47,6 +58,11 @@ NOT_CONFINED = [
     "SELECT x FROM users JOIN a ON 0 = 1",
     "SELECT users.id FROM users WHERE users.tenant_id = :other",
     "SELECT users.id FROM users WHERE users.id = :own",
+    "SELECT users.id FROM users WHERE users.x = 1 OR users.y = 1 AND users.tenant_id = :own",
+    "SELECT users.id FROM users WHERE users.tenant_id = :own OR 1 = 1",
+    "SELECT users.id FROM users WHERE (users.tenant_id = :own OR 1 = 1)",
+    "SELECT users.id FROM users GROUP BY users.id HAVING users.tenant_id = :own",
+    "SELECT users.tenant_id = :own FROM users",
     "SELECT users.id FROM users WHERE bugs.tenant_id = :own",
     "SELECT u.id FROM users AS u WHERE users.tenant_id = :own",
     "SELECT users.id FROM users WHERE users.tenant_id = :own UNION SELECT users.id FROM users",
@@ -98,6 +114,9 @@ def test_anything_else_counts_as_unconfined(sql: str) -> None:
         "WITH x AS (UPDATE users SET x=1 WHERE users.tenant_id = :own) DELETE FROM users",
         "WITH x AS (INSERT INTO users (tenant_id) VALUES (:other)) SELECT 1",
         "SELECT bugs.x FROM users FULL OUTER JOIN bugs ON bugs.tenant_id = :own",
+        "SELECT a.x FROM a LEFT OUTER JOIN users ON a.x = users.x WHERE users.tenant_id = :own",
+        "SELECT n.title FROM notes_search(:other) AS n",
+        "SELECT n.title FROM a JOIN notes_search(:other) AS n ON 1 = 1",
     ],
 )
 def test_sql_that_could_mean_anything_is_a_problem(sql: str) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
-from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError, InvalidRequestError
+from sqlalchemy import event, select, update
+from sqlalchemy.exc import IntegrityError, InvalidRequestError, SAWarning
 from sqlalchemy.orm import make_transient_to_detached, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
 
-from qadb.errors import TenantViolation
+from qadb.errors import TenantViolation, TransactionConflict
 from qadb.models import Bug, Feature, Product, Role, TestCase, TestResult, TestRun, User
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection, Table
+
     from qadb.database import Database
     from qadb.sessions.unit import UnitOfWork
 
@@ -121,6 +124,51 @@ def test_a_row_that_went_to_another_tenant_is_not_read_again(
     acme.expire(bug)
     with pytest.raises(InvalidRequestError):
         _ = bug.title
+
+
+def test_a_row_that_went_to_another_tenant_is_not_changed(acme: UnitOfWork) -> None:
+    bug = acme.scalars(select(Bug)).one()
+    with acme.unguarded():
+        acme.own_connection().exec_driver_sql("UPDATE bugs SET tenant_id = 'rival'")
+    bug.title = "changed"
+    with pytest.raises(TransactionConflict, match="is gone"):
+        acme.flush()
+
+
+def test_a_key_that_was_tampered_with_leads_to_no_foreign_row(
+    database: Database, acme: UnitOfWork
+) -> None:
+    bug = acme.scalars(select(Bug)).one()
+    set_committed_value(bug, "id", _id_of_rivals_bug(acme))
+    bug.title = "taken over"
+    with pytest.raises(TransactionConflict):
+        acme.flush()
+    acme.rollback()
+    bug = acme.scalars(select(Bug)).one()
+    set_committed_value(bug, "id", _id_of_rivals_bug(acme))
+    acme.delete(bug)
+    with pytest.warns(SAWarning, match="0 were matched"):
+        acme.commit()
+    assert foreign_bug(database).title == "rival bug"
+
+
+def test_a_statement_that_a_listener_sends_in_a_flush_is_confined(
+    database: Database, acme: UnitOfWork
+) -> None:
+    bugs: Table = Bug.metadata.tables["bugs"]
+
+    def send(_mapper: object, connection: Connection, _row: object) -> None:
+        connection.execute(update(bugs).values(title="changed"))
+
+    event.listen(Product, "before_insert", send)
+    try:
+        acme.add(Product(name="new"))
+        acme.commit()
+    finally:
+        event.remove(Product, "before_insert", send)
+    assert acme.scalars(select(Bug.title)).all() == ["changed"]
+    acme.commit()
+    assert foreign_bug(database).title == "rival bug"
 
 
 def test_refreshing_and_deferred_columns_work(acme: UnitOfWork) -> None:

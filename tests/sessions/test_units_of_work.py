@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import InvalidRequestError
 
 from qadb.backends.values import Actor, ConnectionOptions
 from qadb.errors import (
@@ -15,9 +16,11 @@ from qadb.errors import (
     ReadOnlySession,
 )
 from qadb.models import Application, Product, User
+from qadb.sessions.bulk import insert_rows
 from tests.sessions.places import open_database
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from qadb.database import Database
@@ -75,6 +78,14 @@ def test_one_tenant_and_all_of_them_exclude_each_other(database: Database) -> No
 def test_driver_errors_come_out_as_ours(database: Database) -> None:
     with pytest.raises(ConflictError), database.session(tenant="acme") as session:
         session.add(Application(code="shop", name="again"))
+
+
+def test_a_unit_that_has_ended_stays_so(database: Database) -> None:
+    with database.session(tenant="acme") as session:
+        session.add(Product(name="new"))
+    with pytest.raises(InvalidRequestError, match="permanently closed"):
+        session.scalars(select(Product)).all()
+    assert names(database) == ["acme shop", "new"]
 
 
 def test_savepoints_work(database: Database) -> None:
@@ -140,27 +151,43 @@ def test_a_read_only_unit_reads(database: Database) -> None:
         product.name = "acme shop"  # no change
 
 
+CHANGES: dict[str, Callable[[UnitOfWork], object]] = {
+    "a change": lambda s: setattr(s.scalars(select(Product)).first(), "name", "x"),
+    "a removal": lambda s: s.delete(s.scalars(select(User)).first()),
+    "an addition": lambda s: s.add(Product(name="x")),
+    "INSERT": lambda s: s.execute(insert(Product).values(name="x")),
+    "rows in bulk": lambda s: insert_rows(
+        s, Product.metadata.tables["products"], ["tenant_id", "name"], [("acme", "x")]
+    ),
+    "the session's bulk methods": lambda s: s.bulk_save_objects(
+        [Product(name="x", tenant_id="acme")]
+    ),
+    "a row lock": lambda s: s.scalars(select(Product).with_for_update()).all(),
+    "a row lock by key": lambda s: s.get(Product, 1, with_for_update=True),
+}
+
+
 @pytest.mark.parametrize("all_tenants", [False, True])
-def test_a_read_only_unit_refuses_changes(database: Database, all_tenants: bool) -> None:
-    def change(session: UnitOfWork) -> None:
-        session.scalars(select(Product)).first().name = "x"  # type: ignore[union-attr]  # there is one
-
-    def remove(session: UnitOfWork) -> None:
-        session.delete(session.scalars(select(User)).first())
-
-    def add(session: UnitOfWork) -> None:
-        session.add(Product(name="x"))
-
-    def execute(session: UnitOfWork) -> None:
-        session.execute(insert(Product).values(name="x"))
-
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_read_only_unit_refuses(database: Database, change: str, all_tenants: bool) -> None:
     tenant = None if all_tenants else "acme"
-    for work in (change, remove, add, execute):
+    with (
+        pytest.raises(ReadOnlySession),
+        database.session(tenant=tenant, all_tenants=all_tenants, read_only=True) as session,
+    ):
+        CHANGES[change](session)
+    assert names(database) == ["acme shop"]
+
+
+def test_a_read_only_unit_refuses_raw_sql_that_writes(database: Database) -> None:
+    for sql in ("UPDATE products SET name = 'x'", "CREATE TABLE mine (id INTEGER)"):
         with (
             pytest.raises(ReadOnlySession),
-            database.session(tenant=tenant, all_tenants=all_tenants, read_only=True) as session,
+            database.session(all_tenants=True, read_only=True) as session,
         ):
-            work(session)
+            session.execute(text(sql))
+    with database.session(all_tenants=True, read_only=True) as session:
+        assert session.scalar(text("SELECT count(*) FROM products")) == 2
     assert names(database) == ["acme shop"]
 
 
@@ -194,6 +221,22 @@ def test_slow_queries_are_logged_without_their_values(
     logged = [record.getMessage() for record in caplog.records if record.name == "qadb.sql"]
     assert any("FROM users WHERE users.email" in line and " ms: " in line for line in logged)
     assert "secret@example.org" not in caplog.text
+
+
+def test_a_slow_query_that_fails_is_logged_too(
+    tenants_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = ConnectionOptions(slow_query_ms=0)
+    with (
+        caplog.at_level(logging.WARNING, "qadb.sql"),
+        open_database(tenants_url, options=options) as database,
+        pytest.raises(ConflictError),
+        database.session(tenant="acme") as session,
+    ):
+        session.execute(insert(Product).values(name="p", status="secret state"))
+    logged = [record.getMessage() for record in caplog.records if record.name == "qadb.sql"]
+    assert [line for line in logged if "INSERT INTO products" in line]
+    assert "secret state" not in caplog.text
 
 
 def test_quick_queries_are_not_logged(tenants_url: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,6 +13,7 @@ from qadb.backends.postgresql import (
     keys,
     locks,
     migrations,
+    seeding,
     sizes,
     text_search,
     upserts,
@@ -31,5 +32,6 @@ backend = Backend(
     context=context,
     upserts=upserts,
     conflicts=conflicts,
+    seeding=seeding,
     text_search=text_search,
 )

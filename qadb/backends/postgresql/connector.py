@@ -15,7 +15,7 @@ from psycopg2 import sql
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
-from qadb.backends.failures import translate_refused_values
+from qadb.backends.failures import translate_refused_values, translate_refused_writes
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.refusals import UnrecognisedRefusal
 from qadb.errors import (
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 OLDEST_SUPPORTED = 14
 CONNECT_TIMEOUT_SECONDS = "10"
+READ_ONLY_TRANSACTION = "25006"
 MAINTENANCE_DATABASES = ("postgres", "template1")
 # Two at once: the slower one finds the name taken, or stumbles over the catalog's own unique index.
 MADE_BY_ANOTHER = ("42P04", "23505")
@@ -60,7 +61,10 @@ NOTICE_LOST_CLIENT_SQL = ", set_config('client_connection_check_interval', '10s'
 def open_engine(
     url: DatabaseUrl, options: ConnectionOptions, *, read_only: bool, pooled: bool
 ) -> Engine:
-    """Make an engine on an existing database; connections are tested before they are used."""
+    """Make an engine on an existing database; connections are tested before they are used.
+
+    A transaction that only reads sees one moment of the database, as it does on SQLite.
+    """
 
     def connect() -> psycopg2.extensions.connection:
         return _connect(url)
@@ -80,8 +84,14 @@ def open_engine(
         engine = create_engine("postgresql+psycopg2://", creator=connect, poolclass=NullPool)
     engine.echo = options.echo
     translate_refused_values(engine)
+    if read_only:
+        translate_refused_writes(engine, _is_refused_write)
     _prepare_sessions(engine, options.application, read_only=read_only)
     return engine
+
+
+def _is_refused_write(error: BaseException) -> bool:
+    return getattr(error, "pgcode", None) == READ_ONLY_TRANSACTION
 
 
 def _prepare_sessions(engine: Engine, application: str, *, read_only: bool) -> None:
@@ -98,6 +108,8 @@ def _prepare_sessions(engine: Engine, application: str, *, read_only: bool) -> N
                 hint="Upgrade the server.",
             )
         notices_lost_client = _can_notice_lost_client(driver_connection)
+        if read_only:  # the driver says so with each BEGIN; as a setting it would come too late
+            driver_connection.set_session(isolation_level="REPEATABLE READ")
 
     def begin(connection: Connection) -> None:
         statement = SESSION_SQL + (READ_ONLY_SQL if read_only else "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 64
 
 _NULL = "\\N"
+_PLAIN = frozenset({str, int, float, Decimal, datetime})  # most values: asked for first
 
 
 def format_row(row: Sequence[object]) -> str:
@@ -47,6 +50,8 @@ def escape(text: str) -> str:
 
 def to_text(value: object) -> str:
     """A value as its type's input function reads it; lists become array literals."""
+    if type(value) in _PLAIN:
+        return str(value)
     if isinstance(value, (list, tuple)):
         return format_array(value)
     if isinstance(value, Binary):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
-from qadb.backends.failures import translate_refused_values
+from qadb.backends.failures import translate_refused_values, translate_refused_writes
 from qadb.backends.sqlite.errors import translate
 from qadb.backends.sqlite.files import (
     can_be_read_alone,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from qadb.backends.values import ConnectionOptions
     from qadb.schema import Schema
@@ -58,7 +59,7 @@ def open_engine(
 
     if url.is_memory:
         engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
-    elif pooled and not read_only:
+    elif pooled:
         engine = create_engine(
             "sqlite://",
             creator=connect,
@@ -68,14 +69,31 @@ def open_engine(
             pool_timeout=options.pool_timeout_seconds,
             pool_recycle=options.pool_recycle_seconds,
         )
+        event.listen(engine, "checkin", _let_go_if_frozen)
     else:
         engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
     engine.echo = options.echo
     translate_refused_values(engine)
+    if read_only:
+        translate_refused_writes(engine, _is_refused_write)
     # BEGIN by our own hand: Python's sqlite3 begins too late for DDL and for a read before a write.
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
+
+
+class _FrozenConnection(sqlite3.Connection):
+    """Takes the file for unchanging, so it must not outlive one use."""
+
+
+def _let_go_if_frozen(connection: object, record: ConnectionPoolEntry) -> None:
+    if isinstance(connection, _FrozenConnection):
+        record.invalidate()
+
+
+def _is_refused_write(error: BaseException) -> bool:
+    """The longer names beginning so are of files and folders that can't be written."""
+    return getattr(error, "sqlite_errorname", None) == "SQLITE_READONLY"
 
 
 def database_exists(url: DatabaseUrl) -> bool:
@@ -159,10 +177,17 @@ def tidy(url: DatabaseUrl) -> None:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
-def _open(path: Path, mode: str, *, timeout_seconds: float | None = None) -> sqlite3.Connection:
+def _open(
+    path: Path,
+    mode: str,
+    *,
+    timeout_seconds: float | None = None,
+    factory: type[sqlite3.Connection] = sqlite3.Connection,
+) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.as_uri()}?mode={mode}",
         uri=True,
+        factory=factory,
         timeout=BUSY_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds,
         isolation_level=None,
         check_same_thread=False,
@@ -179,7 +204,7 @@ def _connect_file(url: DatabaseUrl, *, read_only: bool) -> sqlite3.Connection:
         # In a folder that we can't write, WAL has no place for its sidecars.
         is_about_files = error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY"))
         if is_about_files and can_be_read_alone(path):
-            return _configured(_open(path, "ro&immutable=1"))
+            return _configured(_open(path, "ro&immutable=1", factory=_FrozenConnection))
         if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK" or not os.access(path, os.W_OK):
             raise
     _roll_back(path)
@@ -201,6 +226,7 @@ def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
         connection.execute("PRAGMA schema_version")  # reads the header: a wrong file fails here
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA case_sensitive_like = ON")  # as everywhere else
     except BaseException:
         connection.close()
         raise

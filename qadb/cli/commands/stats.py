@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qadb.cli.verb import command
-from qadb.cli.views.stats import stats_document, stats_text
+from qadb.cli.views.stats import stats_text
+from qadb.cli.views.stats_document import stats_document
 
 if TYPE_CHECKING:
     from qadb.cli.context import CommandContext
     from qadb.errors import ExitCode
 
 MOST_DAYS = 36_500
-MOST_TESTS = 100_000
+MOST_LISTED = 100_000
 
 
 @command
@@ -27,7 +28,7 @@ def stats(
     top: Annotated[
         int,
         typer.Option(
-            "--top", min=0, max=MOST_TESTS, metavar="N", help="Name N tests in each list."
+            "--top", min=0, max=MOST_LISTED, metavar="N", help="Name at most N in each list."
         ),
     ] = 10,
     exact: Annotated[
@@ -36,8 +37,9 @@ def stats(
 ) -> ExitCode:
     """Show how big the database is and how good the results are.
 
-    Tables with rows and sizes; runs, results, pass rate, the slowest and the most failing tests of
-    the runs that started in the last --days days.
+    Tables with rows and sizes; runs, results, pass rate, slow, failing and flaky tests of the runs
+    that started in the last --days days; coverage, open bugs and security issues, performance
+    against SLA, agents and tools. Sections that would be empty are left out.
 
     Example:
         qadb stats --days 7 --top 5

@@ -10,6 +10,7 @@ from qadb.cli.humanize import format_count, format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from qadb.operations.demo import DemoResult
     from qadb.operations.init import InitResult
     from qadb.operations.migrate import MigrateResult
     from qadb.operations.rollback import RollbackResult
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _MOST_NAMED = 6
 
 
-def init_document(result: InitResult) -> dict[str, object]:
+def init_document(result: InitResult, demo: DemoResult | None = None) -> dict[str, object]:
     """Return the JSON fields."""
     return {
         "created": result.created,
@@ -27,18 +28,39 @@ def init_document(result: InitResult) -> dict[str, object]:
         "to": result.to_revision,
         "applied": result.applied,
         "dry_run": False,
+        "demo": demo,
     }
 
 
-def init_text(result: InitResult, where: str) -> Iterator[Block]:
+def init_text(result: InitResult, where: str, demo: DemoResult | None = None) -> Iterator[Block]:
     """Say what was made."""
     if result.created:
         yield Line(f"Created {where}", "ok")
-    if not result.applied:
-        yield Line(f"{where} is at {result.to_revision} already: nothing to do.", "ok")
+    if result.applied:
+        yield from _steps(result.applied)
+        yield Line(f"{where} is ready at revision {result.to_revision}.", "ok")
+    else:
+        rest = "." if demo is not None and demo.added else ": nothing to do."
+        yield Line(f"{where} is at {result.to_revision} already{rest}", "ok")
+    if demo is not None:
+        yield from _demo(demo)
+
+
+def _demo(demo: DemoResult) -> Iterator[Block]:
+    made_from = f"seed {demo.seed}, scale {demo.scale}"
+    if not demo.added:
+        known = "" if demo.seed is None else f" ({made_from})"
+        yield Line(f"The demo data are there already{known}; nothing was changed.", "ok")
         return
-    yield from _steps(result.applied)
-    yield Line(f"{where} is ready at revision {result.to_revision}.", "ok")
+    results, runs = (demo.rows[name] for name in ("test_results", "test_runs"))
+    others = sum(demo.rows.values()) - results - runs
+    yield Line(
+        f"Added the demo data ({made_from}): {format_count(results)} results of"
+        f" {format_count(runs)} runs and {format_count(others)} other rows for the tenants"
+        f" {' and '.join(demo.tenants)}, in {format_duration(demo.elapsed_seconds)}.",
+        "ok",
+    )
+    yield Line("Look at them with: qadb stats")
 
 
 def migrate_document(result: MigrateResult) -> dict[str, object]:

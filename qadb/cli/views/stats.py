@@ -1,75 +1,30 @@
-"""`qadb stats`: how big the database is and how good the results are."""
+"""The text of `qadb stats`: how big the database is and how good the results are.
+
+Tests by name and the other rooms have views of their own, and so has the JSON document.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Block, Column, Fields, Heading, Line, Table
-from qadb.cli.humanize import (
-    format_count,
-    format_duration,
-    format_percentage,
-    format_size,
-    format_time,
-)
+from qadb.cli.humanize import format_count, format_percentage, format_size, format_time
+from qadb.cli.views.stats_rooms import rooms_text
+from qadb.cli.views.stats_tests import tests_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qadb.operations.stats import StatsResult
-    from qadb.repositories.analytics import FailingTest, SlowTest
-
-_MS_PER_SECOND = 1000
-
-
-def stats_document(result: StatsResult) -> dict[str, object]:
-    """Return the JSON fields."""
-    results = result.results
-    return {
-        "days": result.days,
-        "since": result.since,
-        "tenant": result.tenant,
-        "size_bytes": result.size_bytes,
-        "tables": result.tables,
-        "runs": result.runs,
-        "results": {
-            "total": results.total,
-            "passed": results.passed,
-            "failed": results.failed,
-            "errors": results.errors,
-            "skipped": results.skipped,
-            "timeout": results.timeout,
-            "pass_rate": results.pass_rate,
-        },
-        "slowest": result.slowest,
-        "most_failing": [_failing_document(test) for test in result.most_failing],
-    }
-
-
-def _failing_document(test: FailingTest) -> dict[str, object]:
-    return {
-        "test_case_id": test.test_case_id,
-        "name": test.name,
-        "suite": test.suite,
-        "classname": test.classname,
-        "runs": test.runs,
-        "failures": test.failures,
-        "failure_rate": test.failure_rate,
-        "last_failed_at": test.last_failed_at,
-    }
 
 
 def stats_text(result: StatsResult, where: str) -> Iterator[Block]:
-    """Return tables with sizes, then the period's figures."""
+    """Return tables with sizes, then the period's figures, section by section."""
     yield Fields([("Database", where), ("Size", format_size(result.size_bytes))])
     yield from _tables(result)
     yield from _period(result)
-    if result.slowest:
-        yield Heading("Slowest tests")
-        yield _slowest(result.slowest)
-    if result.most_failing:
-        yield Heading("Most failing tests")
-        yield _most_failing(result.most_failing)
+    yield from tests_text(result)
+    yield from rooms_text(result)
 
 
 def _tables(result: StatsResult) -> Iterator[Block]:
@@ -115,43 +70,3 @@ def _period(result: StatsResult) -> Iterator[Block]:
             ("Pass rate", f"{rate} of those that ran"),
         ]
     )
-
-
-def _slowest(tests: tuple[SlowTest, ...]) -> Table:
-    return Table(
-        [
-            Column("Mean", "right"),
-            Column("Longest", "right"),
-            Column("Results", "right"),
-            Column("Test"),  # last, because names can be long
-        ],
-        [
-            (
-                format_duration(test.mean_ms / _MS_PER_SECOND),
-                format_duration(test.max_ms / _MS_PER_SECOND),
-                format_count(test.runs),
-                _test_name(test),
-            )
-            for test in tests
-        ],
-    )
-
-
-def _most_failing(tests: tuple[FailingTest, ...]) -> Table:
-    return Table(
-        [Column("Failures", "right"), Column("Rate", "right"), Column("Last"), Column("Test")],
-        [
-            (
-                f"{format_count(test.failures)} of {format_count(test.runs)}",
-                format_percentage(test.failure_rate),
-                "-" if test.last_failed_at is None else format_time(test.last_failed_at),
-                _test_name(test),
-            )
-            for test in tests
-        ],
-    )
-
-
-def _test_name(test: SlowTest | FailingTest) -> str:
-    group = test.classname or test.suite
-    return f"{group} {test.name}" if group else test.name

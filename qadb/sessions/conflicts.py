@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, TypedDict
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, PrimaryKeyConstraint
 from sqlalchemy import UniqueConstraint as Unique
@@ -19,6 +20,50 @@ if TYPE_CHECKING:
     from qadb.backends.values import BrokenRule
 
 _HIDDEN_ENDING = "_hash"
+
+# As SQLAlchemy writes it: the table, and the columns in the order of their parameters.
+_WRITTEN = re.compile(
+    r'(?:INSERT INTO|UPDATE) "?(?P<table>\w+)"?\s+'
+    r"(?:\((?P<inserted>[^)]*)\) VALUES|SET (?P<changed>.*?)(?= WHERE|$))",
+    re.DOTALL,
+)
+_CHANGED = re.compile(r'"?(\w+)"?=\?')
+
+
+def conflict_of_statement(
+    error: BaseException, backend: Backend, metadata: MetaData
+) -> ConflictError | None:
+    """Return the ConflictError for SQLAlchemy's exception, which holds the statement.
+
+    None where it is about no table of the metadata.
+    """
+    found = conflict(error, backend, metadata, **_written(error, metadata))
+    return None if found.table is None else found
+
+
+class _Row(TypedDict, total=False):
+    table: Table
+    row: Mapping[str, object]
+
+
+def _written(error: BaseException, metadata: MetaData) -> _Row:
+    """The table that was written to, and the row where it was a single one."""
+    statement, values = getattr(error, "statement", None), getattr(error, "params", None)
+    match = _WRITTEN.match(statement or "")
+    table = None if match is None else metadata.tables.get(match["table"])
+    if match is None or table is None:
+        return {}
+    if isinstance(values, dict):
+        return {"table": table, "row": {k: v for k, v in values.items() if k in table.columns}}
+    if match["inserted"] is None:
+        names = _CHANGED.findall(match["changed"])
+    else:
+        names = [name.strip(' "') for name in match["inserted"].split(",")]
+    is_single = isinstance(values, tuple) and len(values) >= len(names)
+    return {
+        "table": table,
+        "row": dict(zip(names, values or (), strict=False)) if is_single else {},
+    }
 
 
 def conflict(
@@ -45,10 +90,11 @@ def conflict(
         found = rule.table
     name = broken.constraint or (None if rule is None else str(rule.name or "") or None)
     columns = broken.columns or (() if rule is None else _columns(rule))
+    kind = "a foreign key" if broken.is_foreign_key else "a rule"
     values = _values(broken, columns, row if found is None or found is table else None)
     where = found if found is not None else table
     return ConflictError(
-        _message(None if where is None else where.name, name, columns, values),
+        _message(None if where is None else where.name, name or kind, columns, values),
         table=None if where is None else where.name,
         constraint=name,
         values=values,
@@ -110,9 +156,10 @@ def _values(
 
 
 def _message(
-    table: str | None, constraint: str | None, columns: tuple[str, ...], values: dict[str, object]
+    table: str | None, what: str, columns: tuple[str, ...], values: dict[str, object]
 ) -> str:
     held = ", ".join(f"{name}={value!r}" for name, value in values.items())
-    what = constraint or (f"a rule on {', '.join(columns)}" if columns else "a rule")
+    if what == "a rule" and columns:
+        what = f"a rule on {', '.join(columns)}"
     place = f" of {table}" if table else ""
     return f"A row{place} breaks {what}" + (f": {held}." if held else ".")

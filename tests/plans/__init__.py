@@ -1,0 +1,1 @@
+"""Tests of what the engines' planners make of a large database."""
