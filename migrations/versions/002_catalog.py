@@ -27,6 +27,12 @@ TEXT_LIST = sa.JSON().with_variant(postgresql.ARRAY(sa.Text()), "postgresql")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 MONEY = sa.Numeric(10, 2).with_variant(sa.BigInteger(), "sqlite")
 SQLITE_NOW = "strftime('%Y-%m-%dT%H:%M:%f000Z','now')"
+HEXADECIMAL = "0123456789abcdef"
+SQLITE_RANDOM_UUID = (
+    "lower(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2)"
+    " || substr('89AB', (random() & 3) + 1, 1) || substr(hex(randomblob(2)), 2)"
+    " || hex(randomblob(6)))"
+)
 
 COUNTRIES = Path(__file__).with_name("002_countries.csv")  # code,name of ISO 3166-1, 249 lines
 
@@ -56,6 +62,20 @@ OWNERS = {
     "updated_by": ("users.id", "SET NULL"),
 }
 OF_TENANT = {"tenant_id": ("tenants.id", "RESTRICT")}
+
+# What an engine's types take and the columns must not hold: no moment, no number, no text.
+UTC_ON_SQLITE = (
+    "{0} GLOB '????-??-??T??:??:??.[0-9][0-9][0-9][0-9][0-9][0-9]Z'"
+    " AND date(substr({0}, 1, 19), '+0 days') IS substr({0}, 1, 10) AND {0} > '0001'"
+)
+UTC_ON_POSTGRESQL = (
+    "{0} >= timestamp '0001-01-01' AT TIME ZONE 'UTC'"
+    " AND {0} < timestamp '10000-01-01' AT TIME ZONE 'UTC'"
+)
+WHOLE = "typeof({0}) IN ('integer', 'null')"
+LIST_ON_SQLITE = "{0} IS NULL OR json_valid({0}) AND json_type({0}) = 'array'"
+LIST_ON_POSTGRESQL = "array_ndims({0}) = 1 AND array_position({0}, NULL) IS NULL"
+BITS = {sa.SmallInteger: 16, sa.Integer: 32, sa.BigInteger: 64}
 
 
 def upgrade() -> None:
@@ -229,9 +249,10 @@ def _create_user_stories() -> None:
 
 
 def _create_orders() -> None:
+    random_uuid = sa.text(f"({SQLITE_RANDOM_UUID})" if _on_sqlite() else "gen_random_uuid()")
     _create_table(
         "orders",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), server_default=random_uuid, nullable=False),
         _tenant(),
         _text("order_number", 50, required=True),
         sa.Column("user_id", KEY),
@@ -299,7 +320,7 @@ def _create_table(
     checks: Mapping[str, str] = NOTHING,
     autoincrement: bool = False,
 ) -> None:
-    forms = _sqlite_forms(columns, {*references}, {*checks}) if _on_sqlite() else {}
+    forms = _forms(columns, {*references}, {*checks})
     conditions = {**checks, **forms}
     op.create_table(
         table,
@@ -315,32 +336,68 @@ def _create_table(
     )
     if "updated_at" in [column.name for column in columns]:
         _keep_updated_at(table)
+    for column in columns:
+        if column.type is TEXT_LIST:
+            _watch_list(table, column.name)
 
 
-def _sqlite_forms(
+def _forms(
     columns: Sequence[sa.Column[Any]], references: set[str], checks: set[str]
 ) -> dict[str, str]:
-    """CHECKs for what PostgreSQL's types refuse by themselves."""
+    """CHECKs for what the engine's types let through; foreign keys hold what their parents hold."""
     forms = {}
     for column in columns:
-        name, kind = column.name, column.type
+        name = column.name
+        suffix, on_sqlite, on_postgresql = _form(column.type)
         has_own = name in references or checks & {
             f"{name}_{p}" for p in ("known", "length", "shape")
         }
-        if isinstance(kind, sa.String) and kind.length is not None and not has_own:
-            forms[f"{name}_length"] = f"length({name}) <= {kind.length}"
-        elif isinstance(kind, sa.Boolean):
-            forms[f"{name}_boolean"] = f"{name} IN (0, 1)"
-        elif kind is MOMENT:
-            forms[f"{name}_utc"] = f"{name} GLOB '????-??-??T??:??:??.??????Z'"
-        elif isinstance(kind, sa.Numeric):
-            forms[f"{name}_exact"] = f"typeof({name}) IN ('integer', 'null')"
-        elif kind is TEXT_LIST:
-            valid = f"json_valid({name}) AND json_type({name}) = 'array'"
-            forms[f"{name}_list"] = f"{name} IS NULL OR {valid}"
-        elif kind is DOCUMENT:
-            forms[f"{name}_json"] = f"{name} IS NULL OR json_valid({name})"
+        sql = on_sqlite if _on_sqlite() else on_postgresql
+        if sql and not (has_own and suffix in {"length", "integer"}):
+            forms[f"{name}_{suffix}"] = sql.format(name)
     return forms
+
+
+def _form(kind: sa.types.TypeEngine[Any]) -> tuple[str, str, str]:  # noqa: PLR0911 - one a type
+    """Return how the CHECK's name ends, and its SQL on SQLite and on PostgreSQL, if any."""
+    if kind is MOMENT:
+        return "utc", UTC_ON_SQLITE, UTC_ON_POSTGRESQL
+    if kind is TEXT_LIST:
+        return "list", LIST_ON_SQLITE, LIST_ON_POSTGRESQL
+    if kind is DOCUMENT:
+        return "json", "{0} IS NULL OR json_valid({0})", ""
+    if isinstance(kind, sa.Boolean):
+        return "boolean", "{0} IN (0, 1)", ""
+    if isinstance(kind, sa.Numeric) and kind.precision:
+        highest = 10**kind.precision - 1
+        return "exact", f"{WHOLE} AND {{0}} BETWEEN {-highest} AND {highest}", "{0} <> 'NaN'"
+    if isinstance(kind, sa.Uuid):
+        digits = f"length({{0}}) = 32 AND trim({{0}}, '{HEXADECIMAL}') = ''"
+        return "uuid", digits, ""
+    if isinstance(kind, sa.Integer) and kind is not KEY:
+        return "integer", _between(2 ** (BITS[type(kind)] - 1)), ""
+    if isinstance(kind, sa.String) and kind.length is not None:
+        return "length", f"length({{0}}) <= {kind.length}", ""
+    return "", "", ""
+
+
+def _between(limit: int) -> str:
+    """Whole numbers of a range; SQLite's own integers end where bigint does."""
+    return WHOLE if limit == 2**63 else f"{WHOLE} AND {{0}} BETWEEN {-limit} AND {limit - 1}"
+
+
+def _watch_list(table: str, column: str) -> None:
+    """SQLite's lists are JSON, and no CHECK may look at what stands in one."""
+    if not _on_sqlite():
+        return
+    has_other = f"EXISTS (SELECT 1 FROM json_each(NEW.{column}) WHERE type <> 'text')"  # noqa: S608 - names above
+    refusal = f"CHECK constraint failed: ck_{table}_{column}_list"
+    for name, event in (("insert", "INSERT"), ("update", f"UPDATE OF {column}")):
+        op.execute(
+            f"CREATE TRIGGER trg_{table}_{column}_{name} AFTER {event} ON {table} FOR EACH ROW"
+            f" WHEN NEW.{column} IS NOT NULL AND {has_other}"
+            f" BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
+        )
 
 
 def _keep_updated_at(table: str) -> None:

@@ -33,11 +33,51 @@ OWNERS = {
 }
 OF_TENANT = {"tenant_id": ("tenants.id", "RESTRICT")}
 
+# What an engine's types take and the columns must not hold: no moment, no number, no text.
+UTC_ON_SQLITE = (
+    "{0} GLOB '????-??-??T??:??:??.[0-9][0-9][0-9][0-9][0-9][0-9]Z'"
+    " AND date(substr({0}, 1, 19), '+0 days') IS substr({0}, 1, 10) AND {0} > '0001'"
+)
+UTC_ON_POSTGRESQL = (
+    "{0} >= timestamp '0001-01-01' AT TIME ZONE 'UTC'"
+    " AND {0} < timestamp '10000-01-01' AT TIME ZONE 'UTC'"
+)
+WHOLE = "typeof({0}) IN ('integer', 'null')"
+LIST_ON_SQLITE = "{0} IS NULL OR json_valid({0}) AND json_type({0}) = 'array'"
+LIST_ON_POSTGRESQL = "array_ndims({0}) = 1 AND array_position({0}, NULL) IS NULL"
+BITS = {sa.SmallInteger: 16, sa.Integer: 32, sa.BigInteger: 64}
+
+SET_DURATION = """
+CREATE FUNCTION qadb_set_duration_seconds() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.duration_seconds := extract(epoch FROM NEW.ended_at - NEW.started_at);
+  RETURN NEW;
+END
+$$"""
+DURATION_ON_POSTGRESQL = """
+CREATE TRIGGER trg_test_runs_duration_seconds
+BEFORE INSERT OR UPDATE OF started_at, ended_at, duration_seconds ON test_runs
+FOR EACH ROW WHEN (NEW.duration_seconds IS NULL AND NEW.ended_at >= NEW.started_at
+  AND NEW.ended_at < NEW.started_at + interval '999999999.9995 seconds')
+EXECUTE FUNCTION qadb_set_duration_seconds()"""
+ELAPSED = """\
+((strftime('%s', substr(ended_at, 1, 19)) - strftime('%s', substr(started_at, 1, 19))) * 1000000
+      + substr(ended_at, 21, 6) - substr(started_at, 21, 6) + 500) / 1000"""
+# name: when it fires, and what else holds where `updated_at` goes back to what was stated.
+DURATION_ON_SQLITE = {
+    "insert": ("INSERT", ""),
+    "update": (
+        "UPDATE OF started_at, ended_at, duration_seconds",
+        " AND NEW.updated_at <> OLD.updated_at",
+    ),
+}
+
 
 def upgrade() -> None:
     _create_test_cases()
     _create_test_case_features()
     _create_test_runs()
+    _derive_durations()
     _create_test_results()
     _create_bugs()
     _create_sync_events()
@@ -50,6 +90,8 @@ def downgrade() -> None:
         op.drop_table(table)
     for table in ("test_results", "test_runs", "test_case_features", "test_cases"):
         op.drop_table(table)
+    if not _on_sqlite():
+        op.execute("DROP FUNCTION qadb_set_duration_seconds()")
 
 
 def _create_test_cases() -> None:
@@ -166,6 +208,22 @@ def _create_test_runs() -> None:
     _index("test_runs", "tenant_id", "status", "started_at")
     _index("test_runs", "application_id")
     _index_present("test_runs", "country_id", "environment_id", "test_type_id", "triggered_by")
+
+
+def _derive_durations() -> None:
+    if not _on_sqlite():
+        op.execute(SET_DURATION)
+        op.execute(DURATION_ON_POSTGRESQL)
+        return
+    for name, (event, stated) in DURATION_ON_SQLITE.items():
+        op.execute(
+            f"CREATE TRIGGER trg_test_runs_duration_seconds_{name} AFTER {event} ON test_runs"  # noqa: S608 - constants above
+            " FOR EACH ROW WHEN NEW.duration_seconds IS NULL AND NEW.ended_at IS NOT NULL BEGIN"
+            f" UPDATE test_runs SET duration_seconds = {ELAPSED}"
+            f" WHERE id = NEW.id AND {ELAPSED} <= 999999999999;"
+            " UPDATE test_runs SET updated_at = NEW.updated_at"
+            f" WHERE id = NEW.id AND updated_at <> NEW.updated_at{stated}; END"
+        )
 
 
 def _create_test_results() -> None:
@@ -357,7 +415,7 @@ def _create_table(
     checks: Mapping[str, str] = NOTHING,
     autoincrement: bool = False,
 ) -> None:
-    forms = _sqlite_forms(columns, {*references}, {*checks}) if _on_sqlite() else {}
+    forms = _forms(columns, {*references}, {*checks})
     conditions = {**checks, **forms}
     op.create_table(
         table,
@@ -373,32 +431,65 @@ def _create_table(
     )
     if "updated_at" in [column.name for column in columns]:
         _keep_updated_at(table)
+    for column in columns:
+        if column.type is TEXT_LIST:
+            _watch_list(table, column.name)
 
 
-def _sqlite_forms(
+def _forms(
     columns: Sequence[sa.Column[Any]], references: set[str], checks: set[str]
 ) -> dict[str, str]:
-    """CHECKs for what PostgreSQL's types refuse by themselves."""
+    """CHECKs for what the engine's types let through; foreign keys hold what their parents hold."""
     forms = {}
     for column in columns:
-        name, kind = column.name, column.type
+        name = column.name
+        suffix, on_sqlite, on_postgresql = _form(column.type)
         has_own = name in references or checks & {
             f"{name}_{p}" for p in ("known", "length", "shape")
         }
-        if isinstance(kind, sa.String) and kind.length is not None and not has_own:
-            forms[f"{name}_length"] = f"length({name}) <= {kind.length}"
-        elif isinstance(kind, sa.Boolean):
-            forms[f"{name}_boolean"] = f"{name} IN (0, 1)"
-        elif kind is MOMENT:
-            forms[f"{name}_utc"] = f"{name} GLOB '????-??-??T??:??:??.??????Z'"
-        elif isinstance(kind, sa.Numeric):
-            forms[f"{name}_exact"] = f"typeof({name}) IN ('integer', 'null')"
-        elif kind is TEXT_LIST:
-            valid = f"json_valid({name}) AND json_type({name}) = 'array'"
-            forms[f"{name}_list"] = f"{name} IS NULL OR {valid}"
-        elif kind is DOCUMENT:
-            forms[f"{name}_json"] = f"{name} IS NULL OR json_valid({name})"
+        sql = on_sqlite if _on_sqlite() else on_postgresql
+        if sql and not (has_own and suffix in {"length", "integer"}):
+            forms[f"{name}_{suffix}"] = sql.format(name)
     return forms
+
+
+def _form(kind: sa.types.TypeEngine[Any]) -> tuple[str, str, str]:
+    """Return how the CHECK's name ends, and its SQL on SQLite and on PostgreSQL, if any."""
+    if kind is MOMENT:
+        return "utc", UTC_ON_SQLITE, UTC_ON_POSTGRESQL
+    if kind is TEXT_LIST:
+        return "list", LIST_ON_SQLITE, LIST_ON_POSTGRESQL
+    if kind is DOCUMENT:
+        return "json", "{0} IS NULL OR json_valid({0})", ""
+    if isinstance(kind, sa.Boolean):
+        return "boolean", "{0} IN (0, 1)", ""
+    if isinstance(kind, sa.Numeric) and kind.precision:
+        highest = 10**kind.precision - 1
+        return "exact", f"{WHOLE} AND {{0}} BETWEEN {-highest} AND {highest}", "{0} <> 'NaN'"
+    if isinstance(kind, sa.Integer) and kind is not KEY:
+        return "integer", _between(2 ** (BITS[type(kind)] - 1)), ""
+    if isinstance(kind, sa.String) and kind.length is not None:
+        return "length", f"length({{0}}) <= {kind.length}", ""
+    return "", "", ""
+
+
+def _between(limit: int) -> str:
+    """Whole numbers of a range; SQLite's own integers end where bigint does."""
+    return WHOLE if limit == 2**63 else f"{WHOLE} AND {{0}} BETWEEN {-limit} AND {limit - 1}"
+
+
+def _watch_list(table: str, column: str) -> None:
+    """SQLite's lists are JSON, and no CHECK may look at what stands in one."""
+    if not _on_sqlite():
+        return
+    has_other = f"EXISTS (SELECT 1 FROM json_each(NEW.{column}) WHERE type <> 'text')"  # noqa: S608 - names above
+    refusal = f"CHECK constraint failed: ck_{table}_{column}_list"
+    for name, event in (("insert", "INSERT"), ("update", f"UPDATE OF {column}")):
+        op.execute(
+            f"CREATE TRIGGER trg_{table}_{column}_{name} AFTER {event} ON {table} FOR EACH ROW"
+            f" WHEN NEW.{column} IS NOT NULL AND {has_other}"
+            f" BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
+        )
 
 
 def _keep_updated_at(table: str) -> None:

@@ -25,7 +25,6 @@ DOCUMENT = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 SQLITE_NOW = "strftime('%Y-%m-%dT%H:%M:%f000Z','now')"
 THOUSANDTHS = sa.Numeric(12, 3).with_variant(sa.BigInteger(), "sqlite")
-MONEY = sa.Numeric(10, 2).with_variant(sa.BigInteger(), "sqlite")
 HEXADECIMAL = "0123456789abcdef"
 SQLITE_RANDOM_UUID = (
     "lower(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2)"
@@ -36,17 +35,27 @@ SQLITE_RANDOM_UUID = (
 OF_TENANT = {"tenant_id": ("tenants.id", "RESTRICT")}
 OF_USER = {"user_id": ("users.id", "SET NULL")}
 
+# What an engine's types take and the columns must not hold: no moment, no number, no text.
+UTC_ON_SQLITE = (
+    "{0} GLOB '????-??-??T??:??:??.[0-9][0-9][0-9][0-9][0-9][0-9]Z'"
+    " AND date(substr({0}, 1, 19), '+0 days') IS substr({0}, 1, 10) AND {0} > '0001'"
+)
+UTC_ON_POSTGRESQL = (
+    "{0} >= timestamp '0001-01-01' AT TIME ZONE 'UTC'"
+    " AND {0} < timestamp '10000-01-01' AT TIME ZONE 'UTC'"
+)
+WHOLE = "typeof({0}) IN ('integer', 'null')"
+BITS = {sa.SmallInteger: 16, sa.Integer: 32, sa.BigInteger: 64}
+
 
 def upgrade() -> None:
     _create_agent_executions()
     _create_tool_executions()
     _create_llm_round_table_results()
     _create_rag_documents()
-    _give_orders_a_default_key()
 
 
 def downgrade() -> None:
-    _take_the_default_key_from_orders()
     for table in ("rag_documents", "llm_round_table_results", "tool_executions"):
         op.drop_table(table)
     op.drop_table("agent_executions")
@@ -149,59 +158,6 @@ def _create_rag_documents() -> None:
     )
 
 
-def _give_orders_a_default_key() -> None:
-    """Orders get the same default as all that have a UUID for a key."""
-    if _on_sqlite():
-        _rebuild_orders(_id())
-    else:
-        op.execute("ALTER TABLE orders ALTER COLUMN id SET DEFAULT gen_random_uuid()")
-
-
-def _take_the_default_key_from_orders() -> None:
-    if _on_sqlite():
-        # The key has no check before: Text without a length gets none, and CHAR is what it was.
-        unchecked = sa.Text().with_variant(sa.CHAR(32), "sqlite")
-        _rebuild_orders(sa.Column("id", unchecked, nullable=False))
-    else:
-        op.execute("ALTER TABLE orders ALTER COLUMN id DROP DEFAULT")
-
-
-def _rebuild_orders(key: sa.Column[Any]) -> None:
-    """SQLite can't change a column: a new table takes the rows. Nothing refers to orders."""
-    op.execute("DROP TRIGGER trg_orders_updated_at")
-    for name in ("idx_orders_tenant_id_created_at", "idx_orders_user_id"):
-        op.execute(f"DROP INDEX {name}")
-    op.execute("ALTER TABLE orders RENAME TO orders_before")
-    columns = (
-        key,
-        _tenant(),
-        _text("order_number", 50, required=True),
-        sa.Column("user_id", KEY),
-        _text("status", 20, required=True, default="pending"),
-        sa.Column("subtotal", MONEY, server_default=sa.text("0"), nullable=False),
-        sa.Column("total_price", MONEY, server_default=sa.text("0"), nullable=False),
-        sa.Column("items", DOCUMENT),
-        sa.Column("extra_data", DOCUMENT),
-        *_times(),
-    )
-    _create_table(
-        "orders",
-        *columns,
-        unique=[("tenant_id", "order_number")],
-        references={**OF_TENANT, **OF_USER},
-        checks={
-            "status_known": "status IN ('pending', 'processing', 'completed', 'cancelled')",
-            "subtotal_range": "subtotal >= 0",
-            "total_price_range": "total_price >= 0",
-        },
-    )
-    names = ", ".join(column.name for column in columns)
-    op.execute(f"INSERT INTO orders ({names}) SELECT {names} FROM orders_before")  # noqa: S608 - names above
-    op.execute("DROP TABLE orders_before")
-    _index("orders", "tenant_id", "created_at")
-    _index_present("orders", "user_id")
-
-
 # What every table needs. Revisions are history, so each keeps a copy of its own.
 
 
@@ -241,7 +197,7 @@ def _create_table(
     references: Mapping[str, tuple[str, str]] = NOTHING,
     checks: Mapping[str, str] = NOTHING,
 ) -> None:
-    forms = _sqlite_forms(columns, {*references}, {*checks}) if _on_sqlite() else {}
+    forms = _forms(columns, {*references}, {*checks})
     conditions = {**checks, **forms}
     op.create_table(
         table,
@@ -257,29 +213,47 @@ def _create_table(
     _keep_updated_at(table)
 
 
-def _sqlite_forms(
+def _forms(
     columns: Sequence[sa.Column[Any]], references: set[str], checks: set[str]
 ) -> dict[str, str]:
-    """CHECKs for what PostgreSQL's types refuse by themselves."""
+    """CHECKs for what the engine's types let through; foreign keys hold what their parents hold."""
     forms = {}
     for column in columns:
-        name, kind = column.name, column.type
+        name = column.name
+        suffix, on_sqlite, on_postgresql = _form(column.type)
         has_own = name in references or checks & {
             f"{name}_{p}" for p in ("known", "length", "shape")
         }
-        if isinstance(kind, sa.String) and kind.length is not None and not has_own:
-            forms[f"{name}_length"] = f"length({name}) <= {kind.length}"
-        elif kind is MOMENT:
-            forms[f"{name}_utc"] = f"{name} GLOB '????-??-??T??:??:??.??????Z'"
-        elif isinstance(kind, sa.Numeric):
-            forms[f"{name}_exact"] = f"typeof({name}) IN ('integer', 'null')"
-        elif kind is DOCUMENT:
-            forms[f"{name}_json"] = f"{name} IS NULL OR json_valid({name})"
-        elif isinstance(kind, sa.Uuid):
-            forms[f"{name}_uuid"] = f"length({name}) = 32 AND trim({name}, '{HEXADECIMAL}') = ''"
-        elif isinstance(kind, sa.LargeBinary):
-            forms[f"{name}_bytes"] = f"typeof({name}) IN ('blob', 'null')"
+        sql = on_sqlite if _on_sqlite() else on_postgresql
+        if sql and not (has_own and suffix in {"length", "integer"}):
+            forms[f"{name}_{suffix}"] = sql.format(name)
     return forms
+
+
+def _form(kind: sa.types.TypeEngine[Any]) -> tuple[str, str, str]:
+    """Return how the CHECK's name ends, and its SQL on SQLite and on PostgreSQL, if any."""
+    if kind is MOMENT:
+        return "utc", UTC_ON_SQLITE, UTC_ON_POSTGRESQL
+    if kind is DOCUMENT:
+        return "json", "{0} IS NULL OR json_valid({0})", ""
+    if isinstance(kind, sa.Numeric) and kind.precision:
+        highest = 10**kind.precision - 1
+        return "exact", f"{WHOLE} AND {{0}} BETWEEN {-highest} AND {highest}", "{0} <> 'NaN'"
+    if isinstance(kind, sa.Uuid):
+        digits = f"length({{0}}) = 32 AND trim({{0}}, '{HEXADECIMAL}') = ''"
+        return "uuid", digits, ""
+    if isinstance(kind, sa.LargeBinary):
+        return "bytes", "typeof({0}) IN ('blob', 'null')", ""
+    if isinstance(kind, sa.Integer) and kind is not KEY:
+        return "integer", _between(2 ** (BITS[type(kind)] - 1)), ""
+    if isinstance(kind, sa.String) and kind.length is not None:
+        return "length", f"length({{0}}) <= {kind.length}", ""
+    return "", "", ""
+
+
+def _between(limit: int) -> str:
+    """Whole numbers of a range; SQLite's own integers end where bigint does."""
+    return WHOLE if limit == 2**63 else f"{WHOLE} AND {{0}} BETWEEN {-limit} AND {limit - 1}"
 
 
 def _keep_updated_at(table: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from alembic import op
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 revision: str = "006"
 down_revision: str | None = "005"
@@ -173,9 +173,7 @@ def downgrade() -> None:
         for name in SQLITE_GUARDS:
             op.execute(f"DROP TRIGGER trg_audit_logs_{name}")
         for table in AUDITED:
-            for name in ("replacing_insert", "replacing_update", "audit_insert", "audit_update"):
-                op.execute(f"DROP TRIGGER trg_{table}_{name}")
-            for name in ("audit_replacing", "audit_delete"):
+            for name, *_ in _sqlite_triggers(table):
                 op.execute(f"DROP TRIGGER trg_{table}_{name}")
         op.execute("DROP TABLE replaced_rows")
         op.execute("DROP TABLE audit_context")
@@ -214,21 +212,22 @@ def _guard_log_on_sqlite() -> None:
 
 
 def _audit_on_sqlite(table: str) -> None:
-    for name, moment, body in _sqlite_triggers(table):
+    for name, moment, condition, body in _sqlite_triggers(table):
         op.execute(
-            f"CREATE TRIGGER trg_{table}_{name} {moment} ON {table} FOR EACH ROW BEGIN {body}; END"
+            f"CREATE TRIGGER trg_{table}_{name} {moment} ON {table} FOR EACH ROW {condition}"
+            f" BEGIN {body}; END"
         )
 
 
-def _sqlite_triggers(table: str) -> Iterator[tuple[str, str, str]]:
-    """Yield name, moment and body of each trigger.
+def _sqlite_triggers(table: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, moment, condition and body of each trigger.
 
     REPLACE deletes without a delete trigger: what stands in the way of a row is put aside before
     the row is written, and what lies aside after that was replaced.
     """
     names = AUDITED[table].split()
     unique = ("id",) if table not in UNIQUE else ("id", "tenant_id", *UNIQUE[table], "deleted_at")
-    keys = ", ".join(name for name in names if name in unique)
+    keys = [name for name in names if name in unique]
     obstacles = " OR ".join(["id = NEW.id", *(_same_live(name) for name in UNIQUE.get(table, ()))])
     clear = f"DELETE FROM replaced_rows WHERE table_name = '{table}'"  # noqa: S608 - names above
     row = f"'{table}', id, tenant_id, {_json(table, '')}"
@@ -242,18 +241,29 @@ def _sqlite_triggers(table: str) -> Iterator[tuple[str, str, str]]:
         f"{replaced} WHERE replaced.table_name = '{table}'"
         f" AND (replaced.record_id = NEW.id OR {gone}); {clear}"
     )
-    yield "replacing_insert", "BEFORE INSERT", f"{aside} {obstacles}"
-    yield (
-        "replacing_update",
-        f"BEFORE UPDATE OF {keys}",
-        f"{aside} id <> OLD.id AND ({obstacles})",
-    )
+    yield "replacing_insert", "BEFORE INSERT", "", f"{aside} {obstacles}"
+    for name, event, condition in _updates(keys):
+        body = f"{aside} id <> OLD.id AND ({obstacles})"
+        yield f"replacing_{name}", f"BEFORE {event}", condition, body
     inserted = _entry(table, "INSERT", "NULL", new)
-    yield "audit_insert", "AFTER INSERT", f"{replaced}; {inserted}"
-    yield "audit_update", f"AFTER UPDATE OF {', '.join(names)}", _entry(table, "UPDATE", old, new)
-    yield "audit_replacing", f"AFTER UPDATE OF {keys}", replaced
+    yield "audit_insert", "AFTER INSERT", "", f"{replaced}; {inserted}"
+    for name, event, condition in _updates(names):
+        yield f"audit_{name}", f"AFTER {event}", condition, _entry(table, "UPDATE", old, new)
+    for name, event, condition in _updates(keys):
+        yield f"audit_replacing_{name}", f"AFTER {event}", condition, replaced
     deleted = _entry(table, "DELETE", old, "NULL")
-    yield "audit_delete", "AFTER DELETE", f"{clear} AND record_id = OLD.id; {deleted}"
+    yield "audit_delete", "AFTER DELETE", "", f"{clear} AND record_id = OLD.id; {deleted}"
+
+
+def _updates(columns: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield name, event and condition of what sees a change of any of the columns.
+
+    UPDATE OF id does not see SET rowid: what moves a row to another id has a trigger for all.
+    """
+    others = ", ".join(column for column in columns if column != "id")
+    if others:
+        yield "update", f"UPDATE OF {others}", "WHEN NEW.id = OLD.id"
+    yield "move", "UPDATE", "WHEN NEW.id <> OLD.id"
 
 
 def _same_live(name: str) -> str:

@@ -129,17 +129,6 @@ BEGIN
   DELETE FROM replaced_rows WHERE table_name = '{table}';
   {inserted};
 END""",
-    """\
-CREATE TRIGGER trg_{table}_audit_update AFTER UPDATE OF {columns} ON {table} FOR EACH ROW
-BEGIN
-  {updated};
-END""",
-    """\
-CREATE TRIGGER trg_{table}_audit_replacing AFTER UPDATE OF {key_columns} ON {table} FOR EACH ROW
-BEGIN
-  {replaced};
-  DELETE FROM replaced_rows WHERE table_name = '{table}';
-END""",
     # With recursive triggers, it fires for a row that is replaced: that is no longer aside then.
     """\
 CREATE TRIGGER trg_{table}_audit_delete AFTER DELETE ON {table} FOR EACH ROW
@@ -148,6 +137,21 @@ BEGIN
   {deleted};
 END""",
 )
+
+# What a change replaces is reported by a trigger on the keys, the change itself by another.
+_REPORT_REPLACED = """\
+CREATE TRIGGER trg_{table}_audit_replacing_{name} AFTER {event} ON {table} FOR EACH ROW
+WHEN {condition}
+BEGIN
+  {replaced};
+  DELETE FROM replaced_rows WHERE table_name = '{table}';
+END"""
+_REPORT_CHANGED = """\
+CREATE TRIGGER trg_{table}_audit_{name} AFTER {event} ON {table} FOR EACH ROW
+WHEN {condition}
+BEGIN
+  {updated};
+END"""
 
 # Before an insert, the id that the database will choose shows as -1.
 _SQLITE_GUARDS = (
@@ -194,15 +198,13 @@ def attach_log(table: Table) -> None:
 
 def attach(table: Table) -> None:
     """Write an entry for every change of the table's rows."""
-    columns = ", ".join(column.name for column in table.columns if column.name != "updated_at")
+    columns = [column.name for column in table.columns if column.name != "updated_at"]
     for trigger in _POSTGRESQL_TRIGGERS:
-        statement = trigger.format(table=table.name, columns=columns)
+        statement = trigger.format(table=table.name, columns=", ".join(columns))
         triggers.with_table(table, "postgresql", statement)
     replacement.put_aside(table, _values(table, ""))
     parts = {
         "table": table.name,
-        "columns": columns,
-        "key_columns": ", ".join(replacement.key_columns(table)),
         "replaced": _replaced_entry(table),
         "inserted": _entry(table, "INSERT", "NEW", new=_values(table, "NEW.")),
         "updated": _entry(
@@ -212,6 +214,12 @@ def attach(table: Table) -> None:
     }
     for trigger in _SQLITE_TRIGGERS:
         triggers.with_table(table, "sqlite", trigger.format(**parts))
+    for report, watched in (
+        (_REPORT_REPLACED, replacement.key_columns(table)),
+        (_REPORT_CHANGED, columns),
+    ):
+        for update in replacement.updates(watched):
+            triggers.with_table(table, "sqlite", report.format(**parts, **update))
 
 
 def _entry(table: Table, action: str, row: str, *, old: str = "NULL", new: str = "NULL") -> str:

@@ -11,8 +11,8 @@ from typing import ClassVar, cast
 from sqlalchemy import CheckConstraint, Column, Index, MetaData, Table, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase
 
-from qadb.models import audit, isolation, search, triggers, validation
-from qadb.models.forms import forms_of
+from qadb.models import audit, durations, isolation, search, text_lists, triggers, validation
+from qadb.models.forms import Form, forms_of
 from qadb.models.rules import Rule
 
 NAMING_CONVENTION = {
@@ -29,6 +29,7 @@ _metadata = MetaData(naming_convention=NAMING_CONVENTION)
 triggers.attach_functions(_metadata)
 audit.attach_functions(_metadata)
 search.attach_functions(_metadata)
+durations.attach_functions(_metadata)
 
 
 class Base(DeclarativeBase):
@@ -70,7 +71,8 @@ class Base(DeclarativeBase):
                 audit.attach(table)
             if cls.__tenant_column__ in table.columns:
                 isolation.attach(table, cls.__tenant_column__)
-            validation.watch(cls, (*cls.__rules__, *forms))
+            text_lists.attach(table)
+            validation.watch(cls, (*cls.__rules__, *(form.rule for form in forms)))
 
     def __repr__(self) -> str:
         """Show the key and a few telling columns, never a secret or a long text."""
@@ -87,12 +89,13 @@ def _shorten(value: object) -> str:
     return repr(value)
 
 
-def _add_checks(table: Table, rules: tuple[Rule, ...], forms: tuple[Rule, ...]) -> None:
+def _add_checks(table: Table, rules: tuple[Rule, ...], forms: tuple[Form, ...]) -> None:
     for rule in rules:
         table.append_constraint(CheckConstraint(rule.sql, name=rule.name))
     for form in forms:
-        check = CheckConstraint(form.sql, name=form.name)
-        table.append_constraint(check.ddl_if(dialect="sqlite"))
+        for engine, sql in form.checks.items():
+            check = CheckConstraint(sql, name=form.rule.name)
+            table.append_constraint(check.ddl_if(dialect=engine))
 
 
 def _index_foreign_keys(table: Table) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import Index, Table, UniqueConstraint
 from qadb.models import triggers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # A row's id is a number wherever rows are put aside.
 _CREATE_TABLE = """\
@@ -40,7 +40,8 @@ BEGIN
 END"""
 
 _BEFORE_UPDATE = """\
-CREATE TRIGGER trg_{table}_replacing_update BEFORE UPDATE OF {columns} ON {table} FOR EACH ROW
+CREATE TRIGGER trg_{table}_replacing_{name} BEFORE {event} ON {table} FOR EACH ROW
+WHEN {condition}
 BEGIN
   DELETE FROM replaced_rows WHERE table_name = '{table}';
   INSERT INTO replaced_rows (table_name, record_id, tenant_id, old_values)
@@ -60,11 +61,24 @@ def put_aside(table: Table, values: str) -> None:
     parts = {
         "table": table.name,
         "values": values,
-        "columns": ", ".join(key_columns(table)),
         "obstacles": " OR ".join(_is_obstacle(key) for key in keys),
     }
     triggers.with_table(table, "sqlite", _BEFORE_INSERT.format(**parts))
-    triggers.with_table(table, "sqlite", _BEFORE_UPDATE.format(**parts))
+    for update in updates(key_columns(table)):
+        triggers.with_table(table, "sqlite", _BEFORE_UPDATE.format(**parts, **update))
+
+
+def updates(columns: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Yield name, event and condition of the triggers that see a change of any of the columns.
+
+    ``UPDATE OF id`` does not see ``SET rowid``, ``oid`` or ``_rowid_``, which change it as well. So
+    what moves a row to another id has a trigger for all updates, and every change one alone.
+    """
+    others = ", ".join(column for column in columns if column != "id")
+    if others:
+        condition = "NEW.id = OLD.id"
+        yield {"name": "update", "event": f"UPDATE OF {others}", "condition": condition}
+    yield {"name": "move", "event": "UPDATE", "condition": "NEW.id <> OLD.id"}
 
 
 def key_columns(table: Table) -> list[str]:

@@ -95,7 +95,7 @@ BEGIN
   {_ENTER};
 END""",
     f"""\
-CREATE TRIGGER trg_notes_search_move AFTER UPDATE OF id ON notes FOR EACH ROW
+CREATE TRIGGER trg_notes_search_move AFTER UPDATE ON notes FOR EACH ROW
 WHEN NEW.id <> OLD.id
 BEGIN
   {_FORGET_REPLACED};

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, event, false, text
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.schema import FetchedValue
 
+from qadb.models import durations
 from qadb.models.base import Base
 from qadb.models.mixins import HasId, HasTenant, HasTimestamps
 from qadb.models.rules import Rule, at_least, not_before, one_of, sum_of
@@ -22,6 +23,8 @@ from qadb.models.types import (
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
     from qadb.models.bugs import Bug
     from qadb.models.catalog import Application, Country, Environment, TestType
     from qadb.models.identity import User
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
 RUN_STATUSES = ("pending", "running", "completed", "failed", "cancelled")
 RUN_RESULTS = ("success", "failure", "error", "timeout")
 HOLD_SCOPES = ("tenant", "application", "run")
-
-_MICROSECONDS = Decimal(1_000_000)
 
 
 class TestRun(HasId, HasTenant, HasTimestamps, Base):
@@ -73,9 +74,14 @@ class TestRun(HasId, HasTenant, HasTimestamps, Base):
         ForeignKey("test_types.id", ondelete="RESTRICT")
     )
     triggered_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    started_at: Mapped[Timestamp] = mapped_column(UtcDateTime, server_default=UtcNow())
-    ended_at: Mapped[Timestamp | None] = mapped_column(UtcDateTime)
-    duration_seconds: Mapped[Amount | None] = mapped_column(ScaledNumeric(12, 3))
+    # Whether a moment changes is known only by what it was before.
+    started_at: Mapped[Timestamp] = mapped_column(
+        UtcDateTime, server_default=UtcNow(), active_history=True
+    )
+    ended_at: Mapped[Timestamp | None] = mapped_column(UtcDateTime, active_history=True)
+    duration_seconds: Mapped[Amount | None] = mapped_column(
+        ScaledNumeric(12, 3), server_onupdate=FetchedValue()
+    )
     status: Mapped[str] = mapped_column(String(20), server_default="pending")
     result: Mapped[str | None] = mapped_column(String(20))
     exit_code: Mapped[int | None]
@@ -115,15 +121,7 @@ class TestRun(HasId, HasTenant, HasTimestamps, Base):
     )
 
 
-@event.listens_for(TestRun, "before_insert")
-@event.listens_for(TestRun, "before_update")
-def _derive_duration(_mapper: object, _connection: object, run: TestRun) -> None:
-    """Fill in the duration from the two moments when nobody stated one."""
-    started_at: Timestamp | None = run.started_at  # not set yet where the database sets it
-    if run.duration_seconds is None and started_at is not None and run.ended_at is not None:
-        elapsed = run.ended_at - started_at
-        seconds = elapsed.days * 86_400 + elapsed.seconds
-        run.duration_seconds = seconds + elapsed.microseconds / _MICROSECONDS
+durations.attach(TestRun, cast("Table", TestRun.__table__))
 
 
 class Hold(HasId, HasTenant, HasTimestamps, Base):
