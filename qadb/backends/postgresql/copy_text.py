@@ -12,7 +12,7 @@ from psycopg2.extensions import Binary
 from qadb.backends.failures import refused_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 ROWS_AT_ONCE = 64
 
@@ -79,19 +79,25 @@ class CopyStream:
     """A readable over rows that psycopg2 drains, a few rows at once.
 
     Attributes:
+        read: returns the next rows, whatever size is asked for; psycopg2 takes what it gets.
         error: what ended the reading early. psycopg2 makes a text of it, so whoever copies must
             raise it again: it may be Ctrl-C.
     """
 
     def __init__(self, rows: Iterable[Sequence[object]]) -> None:
-        self._lines: Iterator[str] = map(format_row, rows)
         self.error: BaseException | None = None
+        # Ctrl-C comes as `read` is entered, before any `try` of a function: a generator that has
+        # begun is inside its own by then.
+        reading = self._reading(map(format_row, rows))
+        next(reading)
+        self.read: Callable[[int], bytes] = reading.send
 
-    def read(self, size: int = 0) -> bytes:
-        """Return the next rows, whatever their size; psycopg2 takes what it gets."""
-        del size
+    def _reading(self, lines: Iterator[str]) -> Generator[bytes, int, None]:
+        text = b""
         try:
-            return self._encode("".join(islice(self._lines, ROWS_AT_ONCE)))
+            while True:
+                yield text
+                text = self._encode("".join(islice(lines, ROWS_AT_ONCE)))
         except BaseException as error:
             self.error = error
             raise
