@@ -1,4 +1,4 @@
-"""Database: a URL, a Schema and a backend joined; engines, transactions, sessions and retries.
+"""Database: a URL, a Schema and a backend joined; transactions, sessions and retries.
 
 This is the way in for Python code. Which statements run is not decided here.
 """
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from qadb.backends.registry import load_backend
 from qadb.backends.values import Actor, ConnectionOptions
-from qadb.errors import ConfigurationError, ConflictError
+from qadb.engines import Engines
+from qadb.errors import ConflictError
 from qadb.retries import connect_again, wait_for
 from qadb.schema import load_schema
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from qadb.sessions.unit import UnitOfWork
     from qadb.settings import DatabaseUrl, Settings
 
-__all__ = ["Actor", "Database", "refuse_memory"]
+__all__ = ["Actor", "Database"]
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class Database:
         self.connect_retries = connect_retries
         self.backend: Backend = load_backend(url.engine)
         self.server_version: str | None = None
-        self._engines: dict[bool, Engine] = {}
+        self._engines = Engines(self.backend.connector, url, self.options)
         self._replica: Database | None = None
 
     @classmethod
@@ -93,38 +94,13 @@ class Database:
 
     def close(self) -> None:
         """Close every connection; the object can be used again afterwards."""
-        has_read = self._let_readers_go()
-        engines, self._engines = self._engines, {}
-        for engine in engines.values():
-            engine.dispose()
-        if has_read:
-            self.backend.connector.tidy(self.url)
+        self._engines.close()
         if self._replica is not None:
             self._replica.close()
 
-    def _let_readers_go(self) -> bool:
-        """Close what only reads, if anything does: what writes has to be the last to close.
-
-        SQLite then moves its log into the file.
-        """
-        engine = self._engines.pop(True, None)
-        if engine is not None:
-            engine.dispose()
-        return engine is not None
-
     def engine(self, *, read_only: bool = False) -> Engine:
         """The pooled SQLAlchemy engine, for code that wants to go its own way."""
-        key = read_only and not self.url.is_memory
-        if key not in self._engines:
-            engine = self.backend.connector.open_engine(
-                self.url, self.options, read_only=key, pooled=True
-            )
-            if self.options.slow_query_ms is not None:
-                from qadb.sessions.slow_queries import log_slow_queries  # noqa: PLC0415 - on demand
-
-                log_slow_queries(engine, self.options.slow_query_ms)
-            self._engines.setdefault(key, engine)  # another thread may have been faster
-        return self._engines[key]
+        return self._engines.get(read_only=read_only)
 
     @contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[Connection]:
@@ -150,25 +126,13 @@ class Database:
     @contextmanager
     def migrating(self, *, lock_timeout_seconds: float) -> Iterator[Connection]:
         """A connection of its own for running revisions, by the engine's rules."""
-        self._let_readers_go()
-        if self.url.is_memory:  # another engine would be another memory
-            engine = self.engine()
-        else:
-            engine = self.backend.connector.open_engine(
-                self.url, self.options, read_only=False, pooled=False
-            )
-            if True in self._engines:  # or a reader that is idle would outlive the writer
-                self._engines[True].dispose()
         rules = self.backend.migrations
-        try:
-            with (
-                self.translated(),
-                rules.connect(engine, lock_timeout_seconds=lock_timeout_seconds) as connection,
-            ):
-                yield connection
-        finally:
-            if not self.url.is_memory:
-                engine.dispose()
+        with (
+            self._engines.alone() as engine,
+            self.translated(),
+            rules.connect(engine, lock_timeout_seconds=lock_timeout_seconds) as connection,
+        ):
+            yield connection
 
     @contextmanager
     def exclusive(
@@ -334,12 +298,3 @@ class Database:
             yield connection
         finally:
             connection.close()
-
-
-def refuse_memory(url: DatabaseUrl) -> None:
-    """A command's in-memory database would be gone when the command ends."""
-    if url.is_memory:
-        raise ConfigurationError(
-            "An in-memory SQLite database does not outlive a command.",
-            hint="Name a file: DATABASE_URL=sqlite:///./data/qadb.sqlite3",
-        )

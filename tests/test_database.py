@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from qadb import retries as module
 from qadb.backends.values import ConnectionOptions
-from qadb.database import Database, refuse_memory
+from qadb.database import Database
 from qadb.errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -340,5 +340,5 @@ def test_drivers_exception_is_kept_as_the_cause(database: Database) -> None:
 
 def test_command_refuses_a_database_in_memory() -> None:
     with pytest.raises(ConfigurationError, match="in-memory"):
-        refuse_memory(DatabaseUrl(engine="sqlite", is_memory=True))
-    refuse_memory(DatabaseUrl(engine="sqlite", path=Path("/qa.db")))
+        DatabaseUrl(engine="sqlite", is_memory=True).refuse_memory()
+    DatabaseUrl(engine="sqlite", path=Path("/qa.db")).refuse_memory()

@@ -30,7 +30,12 @@ MODULES = {str(path.relative_to(CHECKOUT)): path for path in sorted(PACKAGE.rglo
 
 ENGINES = {"sqlite", "postgresql"}
 # Where engines may be told apart: behind the seam, in column types, and where URLs are read.
-KNOW_ENGINES = ("qadb/backends/", "qadb/settings/", "qadb/models/types.py")
+KNOW_ENGINES = (
+    "qadb/backends/",
+    "qadb/settings/",
+    "qadb/models/types.py",
+    "qadb/models/functions.py",
+)
 
 CONSUMER = """
 from qadb.database import Database

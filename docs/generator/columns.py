@@ -13,7 +13,7 @@ from sqlalchemy.orm import declared_attr
 from docs.generator.markdown import code, prose
 from docs.generator.rules import in_words
 from qadb.models import mixins
-from qadb.models.types import RandomUuid, UtcNow
+from qadb.models.functions import RandomUuid, UtcNow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -91,9 +91,9 @@ class CommandContext:
 
     def open_database(self) -> Database:
         """Make the database that the settings name; it is closed with the context."""
-        from qadb.database import Database, refuse_memory  # noqa: PLC0415 - not for --help
+        from qadb.database import Database  # noqa: PLC0415 - not for --help
 
-        refuse_memory(self.settings.database_url)
+        self.settings.database_url.refuse_memory()
         application = f"qadb {self.command}"
         database = Database.from_settings(self.settings, application=application)
         self._database = self._resources.enter_context(database)

@@ -10,15 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from qadb.models.base import Base
 from qadb.models.mixins import HasTenant, HasTimestamps, HasUuid
 from qadb.models.rules import DIGITS, Rule, at_least, below, float32_bytes, made_of, one_of
-from qadb.models.types import (
-    Amount,
-    Json,
-    JsonDict,
-    JsonList,
-    ScaledNumeric,
-    UuidKey,
-    tracked_dict,
-)
+from qadb.models.types import Amount, Json, JsonDict, JsonList, ScaledNumeric, UuidKey, tracked_dict
 
 if TYPE_CHECKING:
     from qadb.models.identity import User

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from qadb.models import search
 from qadb.models.base import Base
+from qadb.models.functions import UtcNow
 from qadb.models.mixins import HasId, HasTenant, HasTimestamps, IsSoftlyDeleted
 from qadb.models.recurrence import recurrence
 from qadb.models.rules import Rule, fraction, not_before
@@ -20,7 +21,6 @@ from qadb.models.types import (
     TextList,
     Timestamp,
     UtcDateTime,
-    UtcNow,
     tracked_dict,
     tracked_text_list,
 )

@@ -8,9 +8,10 @@ from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from qadb.models.base import Base
+from qadb.models.functions import UtcNow
 from qadb.models.mixins import HasAuthors, HasId, HasTenant, HasTimestamps, IsSoftlyDeleted
 from qadb.models.rules import Rule, not_before, one_of
-from qadb.models.types import Timestamp, UtcDateTime, UtcNow
+from qadb.models.types import Timestamp, UtcDateTime
 
 if TYPE_CHECKING:
     from qadb.models.test_cases import TestCase

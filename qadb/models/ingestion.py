@@ -8,9 +8,10 @@ from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstr
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from qadb.models.base import Base
+from qadb.models.functions import UtcNow
 from qadb.models.mixins import HasId, HasTenant, HasTimestamps
 from qadb.models.rules import DIGITS, Rule, at_least, made_of, not_before, one_of
-from qadb.models.types import Json, JsonDict, JsonList, Timestamp, UtcDateTime, UtcNow
+from qadb.models.types import Json, JsonDict, JsonList, Timestamp, UtcDateTime
 
 if TYPE_CHECKING:
     from qadb.models.test_runs import TestRun

@@ -12,7 +12,8 @@ from sqlalchemy import ForeignKey, Identity, String, Uuid
 from sqlalchemy.orm import Mapped, backref, declared_attr, mapped_column, relationship
 from sqlalchemy.schema import FetchedValue
 
-from qadb.models.types import BigIntKey, RandomUuid, Timestamp, UtcDateTime, UtcNow, UuidKey
+from qadb.models.functions import RandomUuid, UtcNow
+from qadb.models.types import BigIntKey, Timestamp, UtcDateTime, UuidKey
 
 if TYPE_CHECKING:
     from qadb.models.identity import Tenant, User

@@ -8,9 +8,10 @@ from sqlalchemy import ForeignKey, Index, PrimaryKeyConstraint, String, text, tr
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from qadb.models.base import Base
+from qadb.models.functions import UtcNow
 from qadb.models.mixins import HasAuthors, HasId, HasTenant, HasTimestamps
 from qadb.models.rules import Rule, at_least, not_before, one_of, sum_of
-from qadb.models.types import Amount, ScaledNumeric, Timestamp, UtcDateTime, UtcNow
+from qadb.models.types import Amount, ScaledNumeric, Timestamp, UtcDateTime
 
 if TYPE_CHECKING:
     from qadb.models.catalog import Application, Environment, HardwareConfig

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from qadb.models.base import Base
+from qadb.models.functions import UtcNow
 from qadb.models.mixins import HasId, HasTenant, HasTimestamps
 from qadb.models.rules import Rule, at_least, at_most, fraction, not_before, one_of, positive
 from qadb.models.types import (
@@ -28,7 +29,6 @@ from qadb.models.types import (
     TextList,
     Timestamp,
     UtcDateTime,
-    UtcNow,
     tracked_text_list,
 )
 

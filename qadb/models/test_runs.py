@@ -10,17 +10,10 @@ from sqlalchemy.schema import FetchedValue
 
 from qadb.models import durations
 from qadb.models.base import Base
+from qadb.models.functions import UtcNow
 from qadb.models.mixins import HasId, HasTenant, HasTimestamps
 from qadb.models.rules import Rule, at_least, not_before, one_of, sum_of
-from qadb.models.types import (
-    Amount,
-    JsonDict,
-    ScaledNumeric,
-    Timestamp,
-    UtcDateTime,
-    UtcNow,
-    tracked_dict,
-)
+from qadb.models.types import Amount, JsonDict, ScaledNumeric, Timestamp, UtcDateTime, tracked_dict
 
 if TYPE_CHECKING:
     from sqlalchemy import Table

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import DDL, event
 
-from qadb.models.types import SQLITE_UTC_NOW
+from qadb.models.functions import SQLITE_UTC_NOW
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData, Table

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Double, case, cast, func, select
 
 from qadb.models import Application, CoverageData, TestRun
-from qadb.models.types import utc_day
+from qadb.models.functions import utc_day
 from qadb.repositories.base import Repository
 from qadb.repositories.ids import id_of
 from qadb.repositories.periods import period_start

@@ -6,8 +6,8 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
 
 from qadb.models import Note
+from qadb.models.functions import HoldsAll, HoldsAny
 from qadb.models.letters import words_of
-from qadb.models.types import HoldsAll, HoldsAny
 from qadb.repositories.base import Repository
 from qadb.repositories.reading import PAGE_ROWS
 from qadb.repositories.tables import table_of

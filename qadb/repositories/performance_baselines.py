@@ -13,7 +13,7 @@ from sqlalchemy import func, or_, select, update
 
 from qadb.errors import RowNotFound
 from qadb.models import Application, Environment, PerformanceBaseline, TestRun
-from qadb.models.types import UtcNow
+from qadb.models.functions import UtcNow
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, func, or_, select
 
 from qadb.models import SLA, Application, PerformanceResult, TestRun
-from qadb.models.types import ByCodePoint
+from qadb.models.functions import ByCodePoint
 from qadb.repositories.performance_metrics import (
     FIGURES,
     HIGHER,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from alembic import context
 from alembic.util import CommandError
 
-from qadb.database import Database, refuse_memory
+from qadb.database import Database
 from qadb.errors import QadbError
 from qadb.revisions.autogenerate import compare_defaults, number_revision, render_plain_type
 from qadb.revisions.environment import (
@@ -40,7 +40,7 @@ def run() -> None:
     """
     try:
         with Database.from_settings(load_settings(), application="qadb alembic") as database:
-            refuse_memory(database.url)
+            database.url.refuse_memory()
             if context.is_offline_mode():
                 _run_offline(database)
             else:

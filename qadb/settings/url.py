@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
+from qadb.errors import ConfigurationError
 from qadb.redaction import HIDDEN, redact
 
 if TYPE_CHECKING:
@@ -72,6 +73,14 @@ class DatabaseUrl:
     def redact(self, text: str) -> str:
         """Hide this URL's secrets in a text."""
         return redact(text, self.secrets)
+
+    def refuse_memory(self) -> None:
+        """Raise ConfigurationError for a database in memory: it would end with the command."""
+        if self.is_memory:
+            raise ConfigurationError(
+                "An in-memory SQLite database does not outlive a command.",
+                hint="Name a file: DATABASE_URL=sqlite:///./data/qadb.sqlite3",
+            )
 
     def libpq_options(self) -> dict[str, str]:
         """The connection options for libpq, secrets in clear; empty for SQLite."""

@@ -9,7 +9,8 @@ from sqlalchemy import func, make_url, select, text
 from sqlalchemy.exc import StatementError
 
 from qadb.models import Product, TestResult, TestRun, User
-from qadb.models.types import ByCodePoint, ScaledNumeric
+from qadb.models.functions import ByCodePoint
+from qadb.models.types import ScaledNumeric
 from tests.models.rows import MORNING, make_case, make_run
 
 if TYPE_CHECKING:

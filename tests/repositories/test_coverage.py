@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from qadb.models import Application, CoverageData, TestRun
-from qadb.models.types import utc_day
+from qadb.models.functions import utc_day
 from qadb.repositories.coverage import (
     AggregateCoverage,
     CoveragePoint,
