@@ -16,8 +16,8 @@ from qadb.errors import RowNotFound
 from qadb.models import Environment, HardwareConfig
 from qadb.models.catalog import ENVIRONMENT_KINDS
 from qadb.models.types import require_aware
-from qadb.repositories.base import Repository
-from qadb.repositories.ids import id_of
+from qadb.repositories.generic.base import Repository
+from qadb.repositories.generic.ids import id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Update
 
-    from qadb.repositories.eager import Eager
+    from qadb.repositories.generic.eager import Eager
 
 AVAILABLE, BUSY = "available", "busy"
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, or_, select, update
 from qadb.errors import ConflictError, RowNotFound, SeveralRowsFound
 from qadb.models import Permission, Role, User
 from qadb.models.identity import DEFAULT_ROLE
-from qadb.repositories.base import Repository
+from qadb.repositories.generic.base import Repository
 from qadb.sessions.unit import DEFAULT_TENANT, UnitOfWork
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from qadb.errors import ConflictError, RowNotFound
 from qadb.models import AgentExecution, ToolExecution, User
-from qadb.repositories.agents import (
+from qadb.repositories.agents.executions import (
     AgentExecutionRepository,
     AgentUsage,
     ToolExecutionRepository,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from qadb.errors import RowNotFound, TenantViolation
 from qadb.models import FailureAnalysis, TestCase, TestResult, TestRun
-from qadb.repositories.failures import FailureRepository, RecurringFailure
+from qadb.repositories.quality.failures import FailureRepository, RecurringFailure
 
 if TYPE_CHECKING:
     from qadb.database import Database

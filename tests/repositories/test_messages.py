@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from qadb.errors import ConflictError, RowNotFound
 from qadb.models import User
-from qadb.repositories.base import Repository
-from qadb.repositories.conversations import ConversationRepository
-from qadb.repositories.messages import IntentCount, MessageRepository, MessageStatistics
+from qadb.repositories.assistant.conversations import ConversationRepository
+from qadb.repositories.assistant.messages import IntentCount, MessageRepository, MessageStatistics
+from qadb.repositories.generic.base import Repository
 from tests.repositories.test_conversations import user_of
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from qadb.models import (
     TestRun,
     User,
 )
-from qadb.repositories.base import Repository
+from qadb.repositories.generic.base import Repository
 from tests.repositories.shop import ProductRepository, names
 
 if TYPE_CHECKING:
