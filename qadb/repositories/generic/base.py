@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from qadb.backends.base import Backend
+    from qadb.models import Base
 
 
 class Repository(Reader[M]):
@@ -42,11 +43,13 @@ class Repository(Reader[M]):
             ValueError: a value breaks a rule of the model.
             ConflictError: a key or another rule of the database is broken.
         """
+        self._flush(None)  # before there is a row, as objects it refers to would ask for it
         return self.add(self.model(**values))
 
     def add(self, row: M) -> M:
         """Insert an object of the model, with what its relationships hold; raises as `create`."""
-        self._flush(None)  # what is pending already fails on its own account
+        if not _is_linked(row):
+            self._flush(None)  # what is pending already fails on its own account
         self.session.add(row)
         self._flush(row)
         return row
@@ -160,3 +163,8 @@ class Repository(Reader[M]):
             raise conflict(
                 error, self.backend, table.metadata, table=table, row=values or None
             ) from error
+
+
+def _is_linked(row: Base) -> bool:
+    """Tell whether an object refers to others, which a flush would find waiting for it."""
+    return any(row.__dict__.get(each.key) for each in inspect(row).mapper.relationships)

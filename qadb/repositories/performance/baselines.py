@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, or_, select, update
 
-from qadb.errors import RowNotFound
 from qadb.models import Application, Environment, PerformanceBaseline, TestRun
 from qadb.models.types import UtcNow
 
@@ -37,30 +36,22 @@ class ValidBaseline:
     tolerance_pct: Decimal
 
 
-def lock_application(session: Session, application_id: int) -> tuple[str, datetime]:
-    """Keep others from starting baselines of the application; its runs can be written meanwhile.
+def start_baseline(
+    session: Session, baseline: PerformanceBaseline, begins_at: datetime | None
+) -> None:
+    """Give a new baseline its time: from a moment on, until the next one begins, if one does.
 
-    Returns:
-        Its tenant, and the present by the database's clock, which all who set baselines share.
+    The one that was valid at that moment ends there. The caller holds the application locked.
 
-    Raises:
-        RowNotFound: there is no such application.
+    Args:
+        session: where baselines are written.
+        baseline: not added yet.
+        begins_at: aware; where it is None, the present by the database's clock, which all who set
+            baselines share.
     """
-    query = select(Application.tenant_id, UtcNow()).where(
-        Application.id == application_id, Application.deleted_at.is_(None)
-    )
-    row = session.execute(query.with_for_update(key_share=True)).one_or_none()
-    if row is None:
-        raise RowNotFound(f"There is no application {application_id!r}.")
-    tenant_id, present = row
-    return tenant_id, present
-
-
-def start(session: Session, baseline: PerformanceBaseline, begins_at: datetime) -> None:
-    """Give a new baseline its time: from the moment on, until the next one begins, if one does.
-
-    The one that was valid at that moment ends there.
-    """
+    if begins_at is None:
+        by_owner = select(UtcNow()).where(Application.id == baseline.application_id)
+        begins_at = session.scalars(by_owner).one()  # sessions take statements over models alone
     key = _same_key(baseline)
     is_later = PerformanceBaseline.valid_from > begins_at
     next_begins_at = select(func.min(PerformanceBaseline.valid_from)).where(*key, is_later)

@@ -19,13 +19,10 @@ from qadb.models import (
 from qadb.models.types import require_aware
 from qadb.repositories.generic.base import Repository
 from qadb.repositories.generic.ids import id_of
+from qadb.repositories.generic.locks import lock_owner
 from qadb.repositories.generic.periods import period_start
 from qadb.repositories.generic.references import require_row
-from qadb.repositories.performance.baselines import (
-    lock_application,
-    start,
-    valid_baselines,
-)
+from qadb.repositories.performance.baselines import start_baseline, valid_baselines
 from qadb.repositories.performance.metrics import (
     HIGHER,
     METRICS,
@@ -121,10 +118,10 @@ class PerformanceRepository(Repository[PerformanceResult]):
         better = direction or known.direction
         application_id = id_of(application)
         begins_at = None if valid_from is None else require_aware(valid_from)
-        tenant_id, present = lock_application(self.session, application_id)
+        owner = lock_owner(self.session, Application, application_id)
         run_id = None if run is None else self._run_of(application_id, run)
         baseline = PerformanceBaseline(
-            tenant_id=tenant_id,
+            tenant_id=owner.tenant_id,
             application_id=application_id,
             environment_id=self._key_if_any(Environment, environment),
             hardware_config_id=self._key_if_any(HardwareConfig, hardware_config),
@@ -137,7 +134,7 @@ class PerformanceRepository(Repository[PerformanceResult]):
         )
         if baseline.value < 0:
             raise ValueError(f"a baseline can't be negative: {baseline.value}")
-        start(self.session, baseline, begins_at or present)
+        start_baseline(self.session, baseline, begins_at)
         added = Repository(self.session, PerformanceBaseline).add(baseline)
         self.session.refresh(added)  # the numbers as they are stored
         return added

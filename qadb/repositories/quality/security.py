@@ -16,6 +16,7 @@ from qadb.models.quality import ISSUE_SEVERITIES
 from qadb.models.types import require_aware
 from qadb.repositories.generic.base import Repository
 from qadb.repositories.generic.ids import id_of
+from qadb.repositories.generic.locks import lock_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -117,7 +118,7 @@ class SecurityRepository(Repository[SecurityIssue]):
         """
         self.session.flush()
         with self.session.begin_nested():
-            scanned = self._lock(application)
+            scanned = lock_owner(self.session, Application, id_of(application))
             seen_at = self._next_moment(scanned.id, tool, now)
             common = {
                 "tenant_id": scanned.tenant_id,
@@ -162,21 +163,11 @@ class SecurityRepository(Repository[SecurityIssue]):
             RowNotFound: there is no such application.
         """
         self.session.flush()
-        scanned = self._lock(application)
+        scanned = lock_owner(self.session, Application, id_of(application))
         since = self._last_seen(scanned.id, tool) if since is None else require_aware(since)
         if since is None:
             return ()
         return self._close(scanned.id, tool, since=since, now=max(_moment(now), since))
-
-    def _lock(self, application: Application | int) -> Application:
-        """Return the application, and make others wait who scan or sweep it."""
-        query = select(Application).where(
-            Application.id == id_of(application), Application.deleted_at.is_(None)
-        )
-        found = self.session.scalars(query.with_for_update(key_share=True)).one_or_none()
-        if found is None:
-            raise RowNotFound(f"There is no application {application!r}.")
-        return found
 
     def _analysis_id(self, analysis: CodeAnalysis | int | None) -> int | None:
         if analysis is None:

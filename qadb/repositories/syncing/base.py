@@ -7,16 +7,17 @@ compares lies with it: `sync_features`, `sync_user_stories`, `sync_test_cases`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 from sqlalchemy import inspect, select
 
-from qadb.errors import RowNotFound
 from qadb.models import Feature, Product, TestCase, UserStory
 from qadb.repositories.generic.base import Repository
 from qadb.repositories.generic.filters import column_of
+from qadb.repositories.generic.locks import lock_owner
 from qadb.repositories.generic.reading import M
 from qadb.repositories.syncing.records import SyncCounts, SyncRun, record_sync
 
@@ -84,7 +85,7 @@ class Plan:
             self.changed.append({**before, **stated})
 
 
-class Sync(Repository[M]):
+class Sync(Repository[M], ABC):
     """Makes one product's rows of a model match a payload.
 
     Attributes:
@@ -123,17 +124,20 @@ class Sync(Repository[M]):
             for item in items:
                 self._check(item)
             with self._conflicts():
-                product = self._lock(product_id)
+                locked = lock_owner(self.session, Product, product_id)
+                product = SyncedProduct(locked.id, locked.tenant_id)
                 run.tenant_id = product.tenant_id
                 return self._match(product, items)
 
         return record_sync(self.session, work, entity=self.entity, source=source, cursor=cursor)
 
+    @abstractmethod
     def _read(self, payload: object) -> tuple[SyncItem, ...]:
-        raise NotImplementedError
+        """Read the payload's items; raises ValueError for one that is malformed."""
 
+    @abstractmethod
     def _match(self, product: SyncedProduct, items: tuple[SyncItem, ...]) -> SyncCounts:
-        raise NotImplementedError
+        """Write what makes the product's rows match the items."""
 
     def _check(self, item: SyncItem) -> None:
         """Let the model's rules look at the item before anything is written."""
@@ -141,17 +145,6 @@ class Sync(Repository[M]):
             self.model(external_id=item.external_id, **item.values)
         except ValueError as error:
             raise ValueError(f"{item.place}: {error}") from None
-
-    def _lock(self, product_id: int) -> SyncedProduct:
-        query = (
-            select(Product.id, Product.tenant_id)
-            .where(Product.id == product_id, Product.deleted_at.is_(None))
-            .with_for_update(key_share=True)
-        )
-        row = self.session.execute(query).one_or_none()
-        if row is None:
-            raise RowNotFound(f"There is no product {product_id!r}.")
-        return SyncedProduct(row.id, row.tenant_id)
 
     def _by_external_id(self, product: SyncedProduct) -> dict[str, Row]:
         """The product's rows that came from over there."""
