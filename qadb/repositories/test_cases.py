@@ -11,7 +11,6 @@ from qadb.models import Feature, TestCase, TestCaseFeature, TestType
 from qadb.repositories.generic.base import Repository
 from qadb.repositories.generic.filters import conditions
 from qadb.repositories.generic.ids import id_of
-from qadb.repositories.generic.limits import require_limit
 from qadb.repositories.generic.reading import PAGE_ROWS
 from qadb.repositories.generic.references import require_row
 
@@ -57,7 +56,7 @@ class TestCaseRepository(Repository[TestCase]):
             *criteria,
             *conditions(TestCase, filters),
             after=after,
-            limit=require_limit(limit),
+            limit=limit,
             order_by=order_by,
             with_=[TestCase.features],
         )

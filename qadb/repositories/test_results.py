@@ -166,7 +166,7 @@ class TestResultRepository(Repository[TestResult]):
             *criteria,
             *conditions(TestResult, filters),
             after=after,
-            limit=require_limit(limit),
+            limit=limit,
             order_by=_NEWEST_FIRST,
             with_=[joinedload(TestResult.run)],
         )
@@ -225,7 +225,7 @@ class TestResultRepository(Repository[TestResult]):
             *criteria,
             *conditions(TestResult, filters),
             after=after,
-            limit=require_limit(limit),
+            limit=limit,
             order_by="-executed_at",
             with_=[joinedload(TestResult.run), joinedload(TestResult.test_case)],
         )

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from qadb.errors import RowNotFound
@@ -180,11 +179,8 @@ class TestRunRepository(Repository[TestRun]):
 
     def _lock(self, run: TestRun | int) -> TestRun:
         """Return the run as it is now, kept from others until the transaction ends."""
-        self.session.flush()
         key = id_of(run)
-        query = select(TestRun).where(TestRun.id == key).with_for_update()
-        fresh = query.execution_options(populate_existing=True)
-        found = self.session.scalars(fresh).one_or_none()
+        found = self._lock_by(TestRun.id == key)
         if found is None:
             raise RowNotFound(f"There is no row {key!r} in {self._table_name}.")
         return found

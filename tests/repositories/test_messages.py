@@ -94,6 +94,11 @@ def talked(database: Database) -> Database:
     return database
 
 
+def test_recent_asks_for_one_message_or_more(acme: UnitOfWork) -> None:
+    with pytest.raises(ValueError, match="1 or more, not -1"):
+        MessageRepository(acme).recent("s-1", limit=-1)
+
+
 def test_messages_are_counted(talked: Database) -> None:
     with talked.session(tenant="acme", read_only=True) as session:
         messages = MessageRepository(session)

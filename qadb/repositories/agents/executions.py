@@ -96,11 +96,11 @@ class AgentExecutionRepository(Repository[AgentExecution]):
 
         Raises:
             RowNotFound: there is none of this id.
+            SeveralRowsFound: the session sees several tenants, and more than one has it.
             ConflictError: it has ended already.
             ValueError: a value breaks a rule of the model.
         """
-        query = self.query(execution_id=execution_id).with_for_update()
-        row = self.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+        row = self._lock_by(AgentExecution.execution_id == execution_id)
         if row is None:
             raise RowNotFound(f"There is no execution {execution_id!r}.")
         if row.status != RUNNING:

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from qadb.models import RAGDocument
 from qadb.repositories.agents.vectors import NUMBER_BYTES, NearestVectors, to_bytes
 from qadb.repositories.generic.base import Repository
-from qadb.repositories.generic.tables import owner_of
+from qadb.repositories.generic.owners import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

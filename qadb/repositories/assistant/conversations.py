@@ -62,8 +62,7 @@ class ConversationRepository(Repository[Conversation]):
             RowNotFound: there is no such conversation.
             ValueError: a value breaks a rule of the model.
         """
-        query = self.query(id=conversation_id).with_for_update()
-        row = self.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+        row = self._lock_by(Conversation.id == conversation_id)
         if row is None:
             raise RowNotFound(f"There is no conversation {conversation_id!r}.")
         if new_state is not None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import or_
 
 from qadb.models import Event
-from qadb.models.types import require_aware
 from qadb.repositories.assistant.occurrences import occurrences
 from qadb.repositories.generic.base import Repository
+from qadb.repositories.generic.periods import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ class EventRepository(Repository[Event]):
         Raises:
             ValueError: a limit below 1, or fewer days than none.
         """
-        present = datetime.now(UTC) if now is None else require_aware(now)
+        present = moment(now)
         if days_ahead < 0 or limit < 1:
             raise ValueError(f"{limit} events in {days_ahead} days can't be found")
         latest = _end_of(present, days_ahead)

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from qadb.models import Conversation, MessageHistory
 from qadb.repositories.assistant.conversations import ConversationRepository
 from qadb.repositories.generic.base import Repository
+from qadb.repositories.generic.limits import require_limit
 from qadb.repositories.generic.periods import period_start
 
 if TYPE_CHECKING:
@@ -87,13 +88,17 @@ class MessageRepository(Repository[MessageHistory]):
         return self.add(message)
 
     def recent(self, session_id: str, limit: int = RECENT_ROWS) -> Sequence[MessageHistory]:
-        """Return a conversation's last messages, the newest first."""
+        """Return a conversation's last messages, the newest first.
+
+        Raises:
+            ValueError: a limit below 1.
+        """
         query = (
             self.query()
             .join(MessageHistory.conversation)
             .where(Conversation.session_id == session_id)
             .order_by(MessageHistory.created_at.desc(), MessageHistory.id.desc())
-            .limit(limit)
+            .limit(require_limit(limit))
         )
         return self.session.scalars(query).all()
 

@@ -9,6 +9,7 @@ from qadb.models import Note
 from qadb.models.letters import words_of
 from qadb.models.types import HoldsAll, HoldsAny
 from qadb.repositories.generic.base import Repository
+from qadb.repositories.generic.limits import require_limit
 from qadb.repositories.generic.reading import PAGE_ROWS
 from qadb.repositories.generic.tables import table_of
 from qadb.sessions.unit import UnitOfWork
@@ -67,8 +68,7 @@ class NoteRepository(Repository[Note]):
         Raises:
             ValueError: a limit below 1.
         """
-        if limit < 1:
-            raise ValueError(f"a search finds 1 note or more, not {limit}")
+        require_limit(limit)
         found = words_of(words)
         if not found:
             return []

@@ -26,6 +26,8 @@ from qadb.sessions.conflicts import conflict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from sqlalchemy import ColumnElement
+
     from qadb.backends.base import Backend
     from qadb.models import Base
 
@@ -40,6 +42,7 @@ class Repository(Reader[M]):
         """Insert a row and return it.
 
         Raises:
+            TypeError: an unknown name.
             ValueError: a value breaks a rule of the model.
             ConflictError: a key or another rule of the database is broken.
         """
@@ -138,6 +141,16 @@ class Repository(Reader[M]):
     def backend(self) -> Backend:
         """The adapter of the engine that the session talks to."""
         return load_backend(self.session.get_bind().dialect.name)
+
+    def _lock_by(self, *criteria: ColumnElement[bool]) -> M | None:
+        """Return the one row that matches, as it is now, and keep others from it.
+
+        Raises:
+            SeveralRowsFound: more than one does.
+        """
+        self.session.flush()
+        query = self.query(*criteria).with_for_update()
+        return self._only(query.execution_options(populate_existing=True))
 
     def _find(self, row: M | object, *, include_deleted: bool = False) -> M:
         found = require_row(self.session, self.model, row, include_deleted=include_deleted)

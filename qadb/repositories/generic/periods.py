@@ -1,10 +1,15 @@
-"""Periods that figures are read over: so many days up to now."""
+"""Periods that figures are read over: so many days up to now, and what now is."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 from qadb.models.types import require_aware
+
+
+def moment(now: datetime | None) -> datetime:
+    """Return a moment in UTC, the present where none is named; raises ValueError without a zone."""
+    return datetime.now(UTC) if now is None else require_aware(now)
 
 
 def period_start(days: int, now: datetime | None) -> datetime:
@@ -15,7 +20,7 @@ def period_start(days: int, now: datetime | None) -> datetime:
     Raises:
         ValueError: fewer days than none, more than there were, or a moment without a time zone.
     """
-    present = datetime.now(UTC) if now is None else require_aware(now)
+    present = moment(now)
     if days < 0:
         raise ValueError(f"a period has 0 days or more, not {days}")
     try:

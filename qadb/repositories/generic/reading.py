@@ -72,10 +72,7 @@ class Reader(Generic[M]):
             SeveralRowsFound: more than one does.
         """
         query = self.query(*criteria, with_=with_, include_deleted=include_deleted, **filters)
-        rows = self.session.scalars(query.limit(2)).all()
-        if len(rows) > 1:
-            raise SeveralRowsFound(f"More than one of {self._table_name} matches.")
-        return rows[0] if rows else None
+        return self._only(query)
 
     def list(
         self,
@@ -180,6 +177,12 @@ class Reader(Generic[M]):
         """Return the SELECT behind a list, to be refined with SQLAlchemy."""
         found = self._conditions(criteria, filters, include_deleted=include_deleted)
         return select(self.model).where(*found).options(*eager_options(self.model, with_))
+
+    def _only(self, query: Select[M]) -> M | None:
+        rows = self.session.scalars(query.limit(2)).all()
+        if len(rows) > 1:
+            raise SeveralRowsFound(f"More than one of {self._table_name} matches.")
+        return rows[0] if rows else None
 
     def _conditions(
         self,

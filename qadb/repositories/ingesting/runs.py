@@ -114,14 +114,14 @@ class IngestRuns:
             table_of(Application), labels.tenant_id, {"code": labels.application},
             {"name": labels.application},
         )  # fmt: skip
-        known = {
+        known: dict[str, object] = {
             "branch": labels.branch,
             "commit_sha": labels.commit_sha,
             "build_url": labels.build_url,
             "trigger_type": labels.trigger_type,
         }
         if labels.environment is not None:
-            known["environment_id"] = self._ensure_environment(labels)  # type: ignore[assignment]  # an id among words
+            known["environment_id"] = self._ensure_environment(labels)
         stated = {name: value for name, value in known.items() if value is not None}
         key = {
             "tenant_id": labels.tenant_id,

@@ -11,6 +11,7 @@ from qadb.models import CodeAnalysis
 from qadb.models.quality import RISK_LEVELS
 from qadb.repositories.generic.base import Repository
 from qadb.repositories.generic.ids import id_of
+from qadb.repositories.generic.limits import require_limit
 from qadb.repositories.generic.periods import period_start
 
 if TYPE_CHECKING:
@@ -68,15 +69,15 @@ class CodeAnalysisRepository(Repository[CodeAnalysis]):
         """
         if level not in RISK_LEVELS:
             raise ValueError(f"a level is one of {', '.join(RISK_LEVELS)}, not {level!r}")
-        if limit < 0:
-            raise ValueError(f"a limit is 0 or more, not {limit}")
         wanted = RISK_LEVELS[RISK_LEVELS.index(level) :]
         since = period_start(days, now)
         query = self.query(with_=with_, risk_level__in=wanted, analyzed_at__gte=since)
         if application is not None:
             query = query.where(CodeAnalysis.application_id == id_of(application))
         order = (_rank().desc(), CodeAnalysis.analyzed_at.desc(), CodeAnalysis.id.desc())
-        return self.session.scalars(query.order_by(*order).limit(limit)).all()
+        return self.session.scalars(
+            query.order_by(*order).limit(require_limit(limit, least=0))
+        ).all()
 
     def _of_commit(self, sha: str | None) -> Sequence[CodeAnalysis]:
         if sha is None:

@@ -16,6 +16,7 @@ from qadb.models import Application, CoverageData, TestRun
 from qadb.models.types import utc_day
 from qadb.repositories.generic.base import Repository
 from qadb.repositories.generic.ids import id_of
+from qadb.repositories.generic.limits import require_limit
 from qadb.repositories.generic.periods import period_start
 from qadb.repositories.generic.rounding import fraction
 
@@ -169,8 +170,6 @@ class CoverageRepository(Repository[CoverageData]):
         Raises:
             ValueError: a negative limit.
         """
-        if limit < 0:
-            raise ValueError(f"a limit is 0 or more, not {limit}")
         rate = cast(CoverageData.covered_lines, Double) / CoverageData.total_lines
         query = (
             select(CoverageData.file, *(getattr(CoverageData, name) for name in COUNTS))
@@ -180,7 +179,7 @@ class CoverageRepository(Repository[CoverageData]):
                 CoverageData.total_lines > 0,
             )
             .order_by(rate, CoverageData.total_lines.desc(), CoverageData.file)
-            .limit(limit)
+            .limit(require_limit(limit, least=0))
         )
         return tuple(
             FileCoverage(file=file, **_counts(counts))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import case, func, select
 
-from qadb.errors import RowNotFound
 from qadb.models import FailureAnalysis, TestResult, TestRun
 from qadb.repositories.generic.base import Repository
+from qadb.repositories.generic.limits import require_limit
 from qadb.repositories.generic.periods import period_start
+from qadb.repositories.generic.references import require_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +88,7 @@ class FailureRepository(Repository[FailureAnalysis]):
             RowNotFound: there is no such result.
             ValueError: a value breaks a rule of the model.
         """
-        found = self._result(result)
+        found = require_row(self.session, TestResult, result)
         return self.create(
             tenant_id=found.tenant_id,
             run_id=found.run_id,
@@ -125,8 +126,6 @@ class FailureRepository(Repository[FailureAnalysis]):
         """
         if minimum < 1:
             raise ValueError(f"a minimum is 1 or more, not {minimum}")
-        if limit < 0:
-            raise ValueError(f"a limit is 0 or more, not {limit}")
         made = _analyses(period_start(days, now))
         results = func.count(case((made.c.of_result == 1, 1)))
         last_seen_at = func.max(made.c.seen_at)
@@ -145,17 +144,9 @@ class FailureRepository(Repository[FailureAnalysis]):
             .group_by(made.c.signature)
             .having(results >= minimum)
             .order_by(results.desc(), last_seen_at.desc(), made.c.signature)
-            .limit(limit)
+            .limit(require_limit(limit, least=0))
         )
         return tuple(RecurringFailure(*row) for row in self.session.execute(query))
-
-    def _result(self, result: TestResult | ResultKey) -> TestResult:
-        if isinstance(result, TestResult):
-            return result
-        found = self.session.get(TestResult, result)
-        if found is None:
-            raise RowNotFound(f"There is no result {result!r}.")
-        return found
 
 
 def _analyses(since: datetime) -> Subquery:

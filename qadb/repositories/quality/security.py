@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,11 @@ from qadb.models.types import require_aware
 from qadb.repositories.generic.base import Repository
 from qadb.repositories.generic.ids import id_of
 from qadb.repositories.generic.locks import lock_owner
+from qadb.repositories.generic.periods import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement
 
@@ -167,7 +169,7 @@ class SecurityRepository(Repository[SecurityIssue]):
         since = self._last_seen(scanned.id, tool) if since is None else require_aware(since)
         if since is None:
             return ()
-        return self._close(scanned.id, tool, since=since, now=max(_moment(now), since))
+        return self._close(scanned.id, tool, since=since, now=max(moment(now), since))
 
     def _analysis_id(self, analysis: CodeAnalysis | int | None) -> int | None:
         if analysis is None:
@@ -185,8 +187,8 @@ class SecurityRepository(Repository[SecurityIssue]):
     def _next_moment(self, application_id: int, tool: str, now: datetime | None) -> datetime:
         """A moment behind the last scan's, so that it tells what this one saw."""
         last_seen = self._last_seen(application_id, tool)
-        moment = _moment(now)
-        return moment if last_seen is None else max(moment, last_seen + timedelta.resolution)
+        present = moment(now)
+        return present if last_seen is None else max(present, last_seen + timedelta.resolution)
 
     def _enter(self, common: Mapping[str, object], findings: Iterable[Finding]) -> int:
         """Insert or change an issue for each finding; returns how many there are."""
@@ -239,7 +241,3 @@ def _rows(common: Mapping[str, object], findings: Iterable[Finding]) -> Iterator
         row = {**common, **asdict(finding), "occurrence": occurrences[finding.fingerprint]}
         SecurityIssue(**row)  # raises for what breaks a rule of the model
         yield row
-
-
-def _moment(now: datetime | None) -> datetime:
-    return datetime.now(UTC) if now is None else require_aware(now)

@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session
 
 from qadb.errors import QadbError, ReadOnlySession
 from qadb.models import Base, SyncEvent
-from qadb.sessions.unit import DEFAULT_TENANT, UnitOfWork
+from qadb.repositories.generic.owners import owner_of
+from qadb.sessions.unit import UnitOfWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,8 +80,7 @@ def record_sync(
             "This session was opened for reading.", hint="Open it without read_only=True to sync."
         )
     SyncEvent(source=source, entity=entity)  # raises for what could not be recorded
-    tenant = session.tenant if isinstance(session, UnitOfWork) else None
-    run = SyncRun(entity, source, cursor, datetime.now(UTC), tenant or DEFAULT_TENANT)
+    run = SyncRun(entity, source, cursor, datetime.now(UTC), owner_of(session))
     try:
         with session.begin_nested():
             counts = work(run)
