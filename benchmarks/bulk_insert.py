@@ -24,7 +24,7 @@ from benchmarks.pairs import compare
 from benchmarks.places import PostgresqlPlace, SqlitePlace
 from benchmarks.tenants import TENANT, make_database
 from qadb.models import TestResult
-from qadb.repositories.tables import table_of
+from qadb.repositories.generic.tables import table_of
 from qadb.repositories.test_results import TestResultRepository
 from tests.support.postgres_binaries import find_installations
 from tests.support.postgres_server import start_server

@@ -18,7 +18,7 @@ from qadb.models import (
     TestRun,
 )
 from qadb.operations.init import init_database
-from qadb.repositories.base import Repository
+from qadb.repositories.generic.base import Repository
 from qadb.settings.parsing import parse_database_url
 
 if TYPE_CHECKING:

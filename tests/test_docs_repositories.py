@@ -17,10 +17,10 @@ from docs.generate import FOLDER
 from docs.generator.arguments import COMMON
 from docs.generator.operators import EXAMPLES
 from qadb.database import Database
-from qadb.repositories.filters import OPERATORS
-from qadb.repositories.paging import Page
-from qadb.repositories.reading import Reader
-from qadb.repositories.run_comparison import RunComparison
+from qadb.repositories.figures.run_comparison import RunComparison
+from qadb.repositories.generic.filters import OPERATORS
+from qadb.repositories.generic.paging import Page
+from qadb.repositories.generic.reading import Reader
 from qadb.settings import load_settings
 from tests.repositories.lab import Lab
 from tests.test_docs import anchors_in, code_blocks, section

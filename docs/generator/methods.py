@@ -10,7 +10,7 @@ from docs.generator.docstrings import read_docstring
 from docs.generator.markdown import code, lower_first
 from docs.generator.signatures import STARS, returned, short_type, signature
 from qadb.repositories import Repository
-from qadb.repositories.reading import Reader
+from qadb.repositories.generic.reading import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

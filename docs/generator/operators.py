@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from docs.generator.markdown import code, table
 from qadb.models import TestRun
-from qadb.repositories.filters import OPERATORS, SEPARATOR, conditions
+from qadb.repositories.generic.filters import OPERATORS, SEPARATOR, conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

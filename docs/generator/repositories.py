@@ -91,9 +91,9 @@ What methods return where it is not a row, and take. All are frozen.
 """
 
 _ELSEWHERE = {
-    "qadb.repositories.filters": "Filters",
-    "qadb.repositories.syncing.Sync.sync": "Syncing",
-    "qadb.repositories.sync_payloads": "Payloads",
+    "qadb.repositories.generic.filters": "Filters",
+    "qadb.repositories.syncing.base.Sync.sync": "Syncing",
+    "qadb.repositories.syncing.payloads": "Payloads",
 }
 
 

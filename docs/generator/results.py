@@ -6,7 +6,7 @@ import inspect
 import re
 from dataclasses import fields, is_dataclass
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import TYPE_CHECKING
 
 import qadb.repositories
@@ -72,9 +72,8 @@ def _origins(name: str, methods: Methods, dataclasses: Iterable[type]) -> Iterat
 
 def _all_dataclasses() -> dict[str, type]:
     package = qadb.repositories
-    modules = [
-        import_module(f"{package.__name__}.{m.name}") for m in iter_modules(package.__path__)
-    ]
+    found = walk_packages(package.__path__, prefix=f"{package.__name__}.")
+    modules = [import_module(module.name) for module in found]
     return {
         name: each
         for module in modules

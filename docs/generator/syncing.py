@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from docs.generator.docstrings import read_docstring
 from docs.generator.markdown import prose, table
 from docs.generator.methods import entries
-from qadb.repositories import sync_payloads
-from qadb.repositories.syncing import Sync
+from qadb.repositories.syncing import payloads
+from qadb.repositories.syncing.base import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +26,11 @@ def sync_entries(links: Links) -> Iterator[str]:
 
 def payload_text() -> Iterator[str]:
     """Yield what the module of the payloads says of them, without what the module is for."""
-    _, _, *paragraphs = read_docstring(sync_payloads).text.split("\n\n")
+    _, _, *paragraphs = read_docstring(payloads).text.split("\n\n")
     for paragraph in paragraphs:
         yield ""
         if paragraph.startswith("=="):
-            yield from _table(sync_payloads.__doc__ or "")
+            yield from _table(payloads.__doc__ or "")
         else:
             yield paragraph
 

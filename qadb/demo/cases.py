@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qadb.demo.companies import PERFORMANCE
 from qadb.demo.plan import DAYS, Batch, CaseBlock, Scene
 from qadb.models import TestCase, TestCaseFeature
-from qadb.repositories.case_keys import make_case_key
+from qadb.repositories.ingesting.case_keys import make_case_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,7 @@ from qadb.models import (
     TestType,
 )
 from qadb.models.mixins import DEFAULT_TENANT
-from qadb.repositories.tables import table_of
+from qadb.repositories.generic.tables import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

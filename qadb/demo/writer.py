@@ -22,7 +22,7 @@ from qadb.demo.quality import quality
 from qadb.demo.runs import count_results, test_runs
 from qadb.demo.syncs import DEMO_SOURCE, syncs
 from qadb.models import AuditLog, Base, Role, TestResult, TestType
-from qadb.repositories.tables import table_of
+from qadb.repositories.generic.tables import table_of
 from qadb.sessions.bulk import insert_rows
 
 if TYPE_CHECKING:

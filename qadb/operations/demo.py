@@ -23,7 +23,7 @@ from qadb.models import Tenant
 from qadb.operations.common import WAIT_LOCK_SECONDS, say_nothing, tell_about_waiting
 from qadb.operations.init import InitResult, init_database
 from qadb.progress import ProgressEvent, no_progress
-from qadb.repositories.tables import table_of
+from qadb.repositories.generic.tables import table_of
 from qadb.revisions.state import read_state_on, require_current
 
 if TYPE_CHECKING:

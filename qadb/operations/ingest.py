@@ -24,7 +24,7 @@ from qadb.operations.ingest_file import FileLoader, Loaded
 from qadb.operations.ingest_labels import LONGEST_LABELS, RunLabelling
 from qadb.progress import no_progress
 from qadb.reports.registry import format_names
-from qadb.repositories.run_totals import Totals
+from qadb.repositories.figures.run_totals import Totals
 from qadb.repositories.tenants import require_tenant
 from qadb.revisions.state import require_current
 

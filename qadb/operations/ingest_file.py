@@ -18,9 +18,9 @@ from qadb.operations.ingest_labels import storable
 from qadb.operations.report_files import open_report
 from qadb.progress import ProgressEvent
 from qadb.reports.registry import detect_format, find_format
-from qadb.repositories.ingest_runs import IngestRuns, ReportTime
-from qadb.repositories.result_loader import ResultLoader
-from qadb.repositories.run_totals import Totals
+from qadb.repositories.figures.run_totals import Totals
+from qadb.repositories.ingesting.result_loader import ResultLoader
+from qadb.repositories.ingesting.runs import IngestRuns, ReportTime
 from qadb.retries import backoff_seconds
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from qadb.progress import Progress
     from qadb.reports.records import ReportSummary, ResultRecord
     from qadb.reports.registry import ReportReader
-    from qadb.repositories.ingest_runs import ClaimedRun, RunOfFile
+    from qadb.repositories.ingesting.runs import ClaimedRun, RunOfFile
 
 CONFLICT_ATTEMPTS = 8
 CONFLICT_PAUSE_SECONDS = 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from qadb.operations.ci_environment import BuildFacts
-from qadb.repositories.ingest_runs import RunLabels
+from qadb.repositories.ingesting.runs import RunLabels
 
 LONGEST_LABELS = {
     "--application": 100,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qadb.repositories.analytics import AnalyticsRepository
+from qadb.repositories.analytics.repository import AnalyticsRepository
 from qadb.repositories.tenants import require_tenant
 from qadb.revisions.state import require_current
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
     from qadb.backends.values import TableSize
     from qadb.database import Database
-    from qadb.repositories.failure_groups import FailureGroup
-    from qadb.repositories.figures import (
+    from qadb.repositories.analytics.overviews import (
         AgentFigures,
         BugFigures,
         CoverageFigures,
-        FailingTest,
         PerformanceFigures,
-        ResultFigures,
         RunFigures,
-        SlowTest,
         ToolFigures,
     )
-    from qadb.repositories.flaky_tests import FlakyTest
+    from qadb.repositories.figures.failing_tests import FailingTest
+    from qadb.repositories.figures.failure_groups import FailureGroup
+    from qadb.repositories.figures.flaky_tests import FlakyTest
+    from qadb.repositories.figures.results import ResultFigures
+    from qadb.repositories.figures.slow_tests import SlowTest
     from qadb.sessions.unit import UnitOfWork
 
 DEFAULT_DAYS = 30

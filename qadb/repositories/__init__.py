@@ -1,6 +1,7 @@
 """Reading and writing the QA domain, one file an aggregate. The unit of work commits.
 
-A repository's module loads when its name is first asked for: commands need few of them.
+Import repositories from here, whichever room they lie in. A repository's module loads when its
+name is first asked for: commands need few of them.
 """
 
 from __future__ import annotations
@@ -9,24 +10,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qadb.repositories.agents import AgentExecutionRepository, ToolExecutionRepository
-    from qadb.repositories.analytics import AnalyticsRepository
-    from qadb.repositories.base import Repository
+    from qadb.repositories.agents.executions import (
+        AgentExecutionRepository,
+        ToolExecutionRepository,
+    )
+    from qadb.repositories.agents.rag_documents import RAGDocumentRepository
+    from qadb.repositories.agents.round_tables import RoundTableRepository
+    from qadb.repositories.analytics.repository import AnalyticsRepository
+    from qadb.repositories.assistant.conversations import ConversationRepository
+    from qadb.repositories.assistant.events import EventRepository
+    from qadb.repositories.assistant.messages import MessageRepository
+    from qadb.repositories.assistant.notes import NoteRepository
     from qadb.repositories.bugs import BugRepository
-    from qadb.repositories.code_analyses import CodeAnalysisRepository
-    from qadb.repositories.conversations import ConversationRepository
-    from qadb.repositories.coverage import CoverageRepository
     from qadb.repositories.environments import EnvironmentRepository
-    from qadb.repositories.events import EventRepository
-    from qadb.repositories.failures import FailureRepository
     from qadb.repositories.features import FeatureRepository
-    from qadb.repositories.messages import MessageRepository
-    from qadb.repositories.notes import NoteRepository
-    from qadb.repositories.performance import PerformanceRepository
+    from qadb.repositories.generic.base import Repository
+    from qadb.repositories.performance.repository import PerformanceRepository
     from qadb.repositories.products import ProductRepository
-    from qadb.repositories.rag_documents import RAGDocumentRepository
-    from qadb.repositories.round_tables import RoundTableRepository
-    from qadb.repositories.security import SecurityRepository
+    from qadb.repositories.quality.code_analyses import CodeAnalysisRepository
+    from qadb.repositories.quality.coverage import CoverageRepository
+    from qadb.repositories.quality.failures import FailureRepository
+    from qadb.repositories.quality.security import SecurityRepository
     from qadb.repositories.test_cases import TestCaseRepository
     from qadb.repositories.test_results import TestResultRepository
     from qadb.repositories.test_runs import TestRunRepository
@@ -61,28 +65,28 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AgentExecutionRepository": "agents",
-    "AnalyticsRepository": "analytics",
+    "AgentExecutionRepository": "agents.executions",
+    "AnalyticsRepository": "analytics.repository",
     "BugRepository": "bugs",
-    "CodeAnalysisRepository": "code_analyses",
-    "ConversationRepository": "conversations",
-    "CoverageRepository": "coverage",
+    "CodeAnalysisRepository": "quality.code_analyses",
+    "ConversationRepository": "assistant.conversations",
+    "CoverageRepository": "quality.coverage",
     "EnvironmentRepository": "environments",
-    "EventRepository": "events",
-    "FailureRepository": "failures",
+    "EventRepository": "assistant.events",
+    "FailureRepository": "quality.failures",
     "FeatureRepository": "features",
-    "MessageRepository": "messages",
-    "NoteRepository": "notes",
-    "PerformanceRepository": "performance",
+    "MessageRepository": "assistant.messages",
+    "NoteRepository": "assistant.notes",
+    "PerformanceRepository": "performance.repository",
     "ProductRepository": "products",
-    "RAGDocumentRepository": "rag_documents",
-    "Repository": "base",
-    "RoundTableRepository": "round_tables",
-    "SecurityRepository": "security",
+    "RAGDocumentRepository": "agents.rag_documents",
+    "Repository": "generic.base",
+    "RoundTableRepository": "agents.round_tables",
+    "SecurityRepository": "quality.security",
     "TestCaseRepository": "test_cases",
     "TestResultRepository": "test_results",
     "TestRunRepository": "test_runs",
-    "ToolExecutionRepository": "agents",
+    "ToolExecutionRepository": "agents.executions",
     "UserRepository": "users",
     "UserStoryRepository": "user_stories",
 }

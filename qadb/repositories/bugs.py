@@ -11,12 +11,12 @@ from sqlalchemy.orm import joinedload
 from qadb.models import Bug, Feature, TestCaseFeature
 from qadb.models.bugs import BUG_SEVERITIES
 from qadb.models.types import require_aware
-from qadb.repositories.base import Repository
-from qadb.repositories.filters import conditions
-from qadb.repositories.ids import id_of
-from qadb.repositories.periods import period_start
-from qadb.repositories.reading import STREAM_ROWS
-from qadb.repositories.references import require_row
+from qadb.repositories.generic.base import Repository
+from qadb.repositories.generic.filters import conditions
+from qadb.repositories.generic.ids import id_of
+from qadb.repositories.generic.periods import period_start
+from qadb.repositories.generic.reading import STREAM_ROWS
+from qadb.repositories.generic.references import require_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

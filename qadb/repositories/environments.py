@@ -6,7 +6,6 @@ marks it, so neither engine hands it out twice, whatever kind of session asks.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, select, update
@@ -15,17 +14,17 @@ from sqlalchemy.orm import aliased
 from qadb.errors import RowNotFound
 from qadb.models import Environment, HardwareConfig
 from qadb.models.catalog import ENVIRONMENT_KINDS
-from qadb.models.types import require_aware
-from qadb.repositories.base import Repository
-from qadb.repositories.ids import id_of
+from qadb.repositories.generic.base import Repository
+from qadb.repositories.generic.ids import id_of
+from qadb.repositories.generic.periods import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from sqlalchemy import ColumnElement, Update
 
-    from qadb.repositories.eager import Eager
+    from qadb.repositories.generic.eager import Eager
 
 AVAILABLE, BUSY = "available", "busy"
 
@@ -95,7 +94,7 @@ class EnvironmentRepository(Repository[Environment]):
         taken = self._change(
             update(Environment)
             .where(Environment.id == found.scalar_subquery(), Environment.status == AVAILABLE)
-            .values(status=BUSY, last_used_at=_moment(now))
+            .values(status=BUSY, last_used_at=moment(now))
         )
         if not taken and name is not None and not self.exists(name=name):
             raise RowNotFound(f"There is no environment called {name!r}.")
@@ -154,7 +153,7 @@ class EnvironmentRepository(Repository[Environment]):
             update(Environment)
             .where(
                 Environment.status == BUSY,
-                Environment.last_used_at <= _moment(now) - older_than,
+                Environment.last_used_at <= moment(now) - older_than,
                 Environment.deleted_at.is_(None),
             )
             .values(status=AVAILABLE)
@@ -205,7 +204,3 @@ def _claim(environment: Environment | int) -> tuple[int, datetime | None]:
     state = inspect(environment)
     key: int = id_of(environment) if state.identity is None else state.identity[0]
     return key, state.dict.get(Environment.last_used_at.key)
-
-
-def _moment(now: datetime | None) -> datetime:
-    return datetime.now(UTC) if now is None else require_aware(now)

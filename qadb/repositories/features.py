@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.models import Feature
-from qadb.repositories.base import Repository
-from qadb.repositories.sync_events import DEFAULT_SOURCE
-from qadb.repositories.sync_features import FeatureSync
+from qadb.repositories.generic.base import Repository
+from qadb.repositories.syncing.features import FeatureSync
+from qadb.repositories.syncing.records import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
     from qadb.models import SyncEvent
@@ -30,6 +30,6 @@ class FeatureRepository(Repository[Feature]):
 
         Features without an external id were made by hand and are left alone. Where an item lists
         ``test_cases``, the feature is linked to those, and to no others. For arguments, record and
-        errors see `qadb.repositories.syncing.Sync.sync`.
+        errors see `qadb.repositories.syncing.base.Sync.sync`.
         """
         return FeatureSync(self.session).sync(product_id, payload, source=source, cursor=cursor)

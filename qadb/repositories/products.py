@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.models import Product
-from qadb.repositories.base import Repository
-from qadb.repositories.sync_events import DEFAULT_SOURCE
-from qadb.repositories.sync_features import FeatureSync
-from qadb.repositories.sync_test_cases import TestCaseSync
-from qadb.repositories.sync_user_stories import UserStorySync
+from qadb.repositories.generic.base import Repository
+from qadb.repositories.syncing.features import FeatureSync
+from qadb.repositories.syncing.records import DEFAULT_SOURCE
+from qadb.repositories.syncing.test_cases import TestCaseSync
+from qadb.repositories.syncing.user_stories import UserStorySync
 
 if TYPE_CHECKING:
     from qadb.models import SyncEvent
@@ -19,7 +19,8 @@ class ProductRepository(Repository[Product]):
     """Products, and all that is synced of one.
 
     A sync makes one kind of a product's rows match a decoded API payload; for arguments, record and
-    errors see `qadb.repositories.syncing.Sync.sync`. Features go first: the others refer to them.
+    errors see `qadb.repositories.syncing.base.Sync.sync`. Features go first: the others refer to
+    them.
     """
 
     model = Product

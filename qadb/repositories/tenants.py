@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from qadb.errors import ConfigurationError
 from qadb.models import Tenant
-from qadb.repositories.tables import table_of
+from qadb.repositories.generic.tables import table_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -8,20 +8,19 @@ from sqlalchemy import delete, select
 
 from qadb.errors import RowNotFound
 from qadb.models import Feature, TestCase, TestCaseFeature, TestType
-from qadb.repositories.base import Repository
-from qadb.repositories.filters import conditions
-from qadb.repositories.ids import id_of
-from qadb.repositories.limits import require_limit
-from qadb.repositories.reading import PAGE_ROWS
-from qadb.repositories.references import require_row
+from qadb.repositories.generic.base import Repository
+from qadb.repositories.generic.filters import conditions
+from qadb.repositories.generic.ids import id_of
+from qadb.repositories.generic.reading import PAGE_ROWS
+from qadb.repositories.generic.references import require_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy import ColumnElement
 
-    from qadb.repositories.eager import Eager
-    from qadb.repositories.paging import Page
+    from qadb.repositories.generic.eager import Eager
+    from qadb.repositories.generic.paging import Page
 
 
 class TestCaseRepository(Repository[TestCase]):
@@ -57,7 +56,7 @@ class TestCaseRepository(Repository[TestCase]):
             *criteria,
             *conditions(TestCase, filters),
             after=after,
-            limit=require_limit(limit),
+            limit=limit,
             order_by=order_by,
             with_=[TestCase.features],
         )

@@ -1,36 +1,35 @@
 """Test results: figures over a period, a test's history, what fails and what is slow.
 
 A period is that of the runs which started in it: results are reached from their runs, whose index
-knows the time. Everything is added up in SQL. How flaky tests and equal failures are found lies in
-`qadb.repositories.flaky_tests` and `qadb.repositories.failure_groups`.
+knows the time. How each figure is added up, in SQL, lies in `qadb.repositories.figures`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
-from qadb.models import TestCase, TestResult, TestRun
-from qadb.repositories.base import Repository
-from qadb.repositories.failure_groups import FailureGroup, find_failure_groups
-from qadb.repositories.figures import ResultFigures, SlowTest
-from qadb.repositories.filters import conditions
-from qadb.repositories.flaky_tests import FlakyTest, find_flaky_tests
-from qadb.repositories.ids import id_of
-from qadb.repositories.limits import require_limit
-from qadb.repositories.periods import period_start
-from qadb.repositories.reading import PAGE_ROWS
+from qadb.models import TestResult, TestRun
+from qadb.repositories.figures.failing_tests import FailingTest, find_failing_tests
+from qadb.repositories.figures.failure_groups import FailureGroup, find_failure_groups
+from qadb.repositories.figures.flaky_tests import FlakyTest, find_flaky_tests
+from qadb.repositories.figures.results import DID_NOT_PASS, ResultFigures, count_results
+from qadb.repositories.figures.slow_tests import SlowTest, find_slow_tests
+from qadb.repositories.generic.base import Repository
+from qadb.repositories.generic.filters import conditions
+from qadb.repositories.generic.ids import id_of
+from qadb.repositories.generic.limits import require_limit
+from qadb.repositories.generic.periods import period_start
+from qadb.repositories.generic.reading import PAGE_ROWS
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from decimal import Decimal
 
     from sqlalchemy import ColumnElement
 
-    from qadb.models import Application
-    from qadb.repositories.paging import Page
+    from qadb.models import Application, TestCase
+    from qadb.repositories.generic.paging import Page
 
 LISTED_TESTS = 20
 
@@ -66,21 +65,7 @@ class TestResultRepository(Repository[TestResult]):
             wanted = _runs_of_period(days, now, application)
         else:
             wanted = [TestRun.id == id_of(run), *_runs_of(application)]
-        query = (
-            select(TestResult.status, func.count())
-            .join(TestRun, TestRun.id == TestResult.run_id)
-            .where(*wanted, TestResult.is_final)
-            .group_by(TestResult.status)
-        )
-        counts = {status: int(count) for status, count in self.session.execute(query)}
-        return ResultFigures(
-            total=sum(counts.values()),
-            passed=counts.get("passed", 0),
-            failed=counts.get("failed", 0),
-            errors=counts.get("error", 0),
-            skipped=counts.get("skipped", 0),
-            timeout=counts.get("timeout", 0),
-        )
+        return count_results(self.session, wanted)
 
     def flaky(
         self,
@@ -129,44 +114,30 @@ class TestResultRepository(Repository[TestResult]):
         Raises:
             ValueError: the period makes no sense, or no rows are asked for.
         """
-        runs, total_ms = func.count(TestResult.duration_ms), func.sum(TestResult.duration_ms)
-        timed = (
-            select(
-                TestResult.test_case_id,
-                runs.label("runs"),
-                total_ms.label("total_ms"),
-                func.max(TestResult.duration_ms).label("max_ms"),
-                (total_ms * 1.0 / runs).label("mean"),  # in the engine's unit: it only sorts
-            )
-            .join(TestRun, TestRun.id == TestResult.run_id)
-            .where(
-                *_runs_of_period(days, now, application),
-                TestResult.is_final,
-                TestResult.status != "skipped",
-                TestResult.duration_ms.is_not(None),
-            )
-            .group_by(TestResult.test_case_id)
-            .subquery()
-        )
-        query = (
-            select(
-                TestCase.id, TestCase.name, TestCase.suite, TestCase.classname,
-                timed.c.runs, timed.c.total_ms, timed.c.max_ms,
-            )
-            .join(timed, timed.c.test_case_id == TestCase.id)
-            .where(TestCase.deleted_at.is_(None))
-            .order_by(timed.c.mean.desc(), TestCase.id)
-            .limit(require_limit(limit))
-        )  # fmt: skip
-        return tuple(
-            SlowTest(
-                row.id, row.name, row.suite, row.classname, row.runs,
-                mean_ms=_milliseconds(row.total_ms / row.runs),
-                max_ms=_milliseconds(row.max_ms),
-                total_ms=_milliseconds(row.total_ms),
-            )
-            for row in self.session.execute(query)
-        )  # fmt: skip
+        wanted = _runs_of_period(days, now, application)
+        return find_slow_tests(self.session, wanted, require_limit(limit))
+
+    def most_failing(
+        self,
+        days: int = 30,
+        limit: int = LISTED_TESTS,
+        *,
+        application: Application | int | None = None,
+        now: datetime | None = None,
+    ) -> tuple[FailingTest, ...]:
+        """Return the tests with the most failures among their final attempts that ran.
+
+        Args:
+            days: length of the period.
+            limit: how many at most.
+            application: in its runs alone, itself or its key.
+            now: the period's end, aware; the present by default.
+
+        Raises:
+            ValueError: the period makes no sense, or no rows are asked for.
+        """
+        wanted = _runs_of_period(days, now, application)
+        return find_failing_tests(self.session, wanted, require_limit(limit))
 
     def history(
         self,
@@ -195,7 +166,7 @@ class TestResultRepository(Repository[TestResult]):
             *criteria,
             *conditions(TestResult, filters),
             after=after,
-            limit=require_limit(limit),
+            limit=limit,
             order_by=_NEWEST_FIRST,
             with_=[joinedload(TestResult.run)],
         )
@@ -224,6 +195,41 @@ class TestResultRepository(Repository[TestResult]):
         wanted = _runs_of_period(days, now, application)
         return find_failure_groups(self.session, wanted, require_limit(limit))
 
+    def with_signature(
+        self,
+        signature: str,
+        *criteria: ColumnElement[bool],
+        after: str | None = None,
+        limit: int = PAGE_ROWS,
+        **filters: object,
+    ) -> Page[TestResult]:
+        """Return a page of one signature's failures with their runs and tests, the newest first.
+
+        Every attempt is there; ``is_final=True`` leaves one verdict for each time a test ran.
+        Results that do not say when they were executed come before those that do, by their runs.
+
+        Args:
+            signature: what the failures have in common.
+            *criteria: SQLAlchemy conditions.
+            after: the cursor of the page before.
+            limit: how many at most.
+            **filters: conditions by keyword, as in `list`.
+
+        Raises:
+            ValueError: an unknown name or operator, a cursor of another list, no rows asked for.
+        """
+        return self.page(
+            TestResult.signature == signature,
+            TestResult.status != "passed",  # as the index has it that knows their order
+            TestResult.status.in_(DID_NOT_PASS),
+            *criteria,
+            *conditions(TestResult, filters),
+            after=after,
+            limit=limit,
+            order_by="-executed_at",
+            with_=[joinedload(TestResult.run), joinedload(TestResult.test_case)],
+        )
+
 
 def _runs_of_period(
     days: int, now: datetime | None, application: Application | int | None
@@ -233,7 +239,3 @@ def _runs_of_period(
 
 def _runs_of(application: Application | int | None) -> list[ColumnElement[bool]]:
     return [] if application is None else [TestRun.application_id == id_of(application)]
-
-
-def _milliseconds(value: Decimal) -> float:
-    return round(float(value), 3)

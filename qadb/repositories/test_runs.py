@@ -1,7 +1,7 @@
 """Test runs: begun, ended, listed and compared.
 
-Runs that reports are loaded into are `qadb.repositories.ingest_runs`'s; comparing lies in
-`qadb.repositories.run_comparison`.
+Runs that reports are loaded into are `qadb.repositories.ingesting.runs`'s; comparing lies in
+`qadb.repositories.figures.run_comparison`.
 """
 
 from __future__ import annotations
@@ -11,24 +11,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from qadb.errors import RowNotFound
 from qadb.models import Application, Environment, TestRun
 from qadb.models.types import require_aware
-from qadb.repositories.base import Repository
-from qadb.repositories.filters import conditions
-from qadb.repositories.ids import id_of
-from qadb.repositories.limits import require_limit
-from qadb.repositories.references import require_row
-from qadb.repositories.run_comparison import SLOWER_MIN_MS, SLOWER_RATIO, compare_runs
-from qadb.repositories.run_totals import count_verdicts
+from qadb.repositories.figures.run_comparison import SLOWER_MIN_MS, SLOWER_RATIO, compare_runs
+from qadb.repositories.figures.run_totals import count_verdicts
+from qadb.repositories.generic.base import Repository
+from qadb.repositories.generic.filters import conditions
+from qadb.repositories.generic.ids import id_of
+from qadb.repositories.generic.limits import require_limit
+from qadb.repositories.generic.references import require_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qadb.repositories.run_comparison import RunComparison
+    from qadb.repositories.figures.run_comparison import RunComparison
 
 UNFINISHED = ("pending", "running")
 FINISHED = ("completed", "failed", "cancelled")
@@ -180,11 +179,8 @@ class TestRunRepository(Repository[TestRun]):
 
     def _lock(self, run: TestRun | int) -> TestRun:
         """Return the run as it is now, kept from others until the transaction ends."""
-        self.session.flush()
         key = id_of(run)
-        query = select(TestRun).where(TestRun.id == key).with_for_update()
-        fresh = query.execution_options(populate_existing=True)
-        found = self.session.scalars(fresh).one_or_none()
+        found = self._lock_by(TestRun.id == key)
         if found is None:
             raise RowNotFound(f"There is no row {key!r} in {self._table_name}.")
         return found

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.models import UserStory
-from qadb.repositories.base import Repository
-from qadb.repositories.sync_events import DEFAULT_SOURCE
-from qadb.repositories.sync_user_stories import UserStorySync
+from qadb.repositories.generic.base import Repository
+from qadb.repositories.syncing.records import DEFAULT_SOURCE
+from qadb.repositories.syncing.user_stories import UserStorySync
 
 if TYPE_CHECKING:
     from qadb.models import SyncEvent
@@ -30,6 +30,6 @@ class UserStoryRepository(Repository[UserStory]):
 
         Stories without an external id were made by hand and are left alone. The feature that an
         item names has to be there: sync features first. For arguments, record and errors see
-        `qadb.repositories.syncing.Sync.sync`.
+        `qadb.repositories.syncing.base.Sync.sync`.
         """
         return UserStorySync(self.session).sync(product_id, payload, source=source, cursor=cursor)

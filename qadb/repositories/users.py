@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from itertools import chain, count
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,14 @@ from sqlalchemy import func, or_, select, update
 from qadb.errors import ConflictError, RowNotFound, SeveralRowsFound
 from qadb.models import Permission, Role, User
 from qadb.models.identity import DEFAULT_ROLE
-from qadb.repositories.base import Repository
-from qadb.sessions.unit import DEFAULT_TENANT, UnitOfWork
+from qadb.repositories.generic.base import Repository
+from qadb.repositories.generic.ids import id_of
+from qadb.repositories.generic.owners import owner_of
+from qadb.repositories.generic.periods import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
 FAILED_LOGINS = 5
 SHORTEST_USERNAME = 3
@@ -74,7 +76,7 @@ class UserRepository(Repository[User]):
         _check_id(telegram_id)
         self._flush(None)
         names = _stated_names(first_name, last_name)
-        found = self.get_by(User.tenant_id == self._tenant, telegram_id=telegram_id)
+        found = self.get_by(User.tenant_id == owner_of(self.session), telegram_id=telegram_id)
         if found is None:
             revived = self._revive(telegram_id, username)
             found = revived or self._insert(telegram_id, username, names)
@@ -91,11 +93,16 @@ class UserRepository(Repository[User]):
 
         The database counts, so that two at once count two. Commit it before the login is refused.
 
+        Args:
+            user: themselves or their key.
+            limit: how many failures in a row lock them out.
+            now: when it was, aware; the present by default.
+
         Returns:
             The user as the database has it now.
 
         Raises:
-            ValueError: the limit is below 1.
+            ValueError: the limit is below 1, or the moment has no time zone.
             RowNotFound: there is no such user.
         """
         if limit < 1:
@@ -106,7 +113,7 @@ class UserRepository(Repository[User]):
             {
                 "failed_login_attempts": failures,
                 "is_locked": or_(User.is_locked, failures >= limit),
-                "last_login_attempt": now or datetime.now(UTC),
+                "last_login_attempt": moment(now),
             },
         )
 
@@ -115,12 +122,16 @@ class UserRepository(Repository[User]):
 
         Raises:
             RowNotFound: there is no such user.
+            ValueError: the moment has no time zone.
         """
-        moment = now or datetime.now(UTC)
-        return self._change(user, {"failed_login_attempts": 0, "last_login_attempt": moment})
+        return self._change(user, {"failed_login_attempts": 0, "last_login_attempt": moment(now)})
 
     def unlock(self, user: User | int) -> User:
-        """Let a user in again, with failures counted from 0; raises as `register_login`."""
+        """Let a user in again, with failures counted from 0.
+
+        Raises:
+            RowNotFound: there is no such user.
+        """
         return self._change(user, {"failed_login_attempts": 0, "is_locked": False})
 
     def with_permission(self, code: str) -> Sequence[User]:
@@ -132,7 +143,7 @@ class UserRepository(Repository[User]):
     def _change(self, user: User | int, values: Mapping[str, object]) -> User:
         """Change a live user by SQL and read them anew."""
         self._flush(None)
-        key = user.id if isinstance(user, User) else user
+        key = id_of(user)
         is_it = (User.id == key, User.deleted_at.is_(None))
         change = update(User).where(*is_it).values(**values)
         self.session.execute(change.execution_options(synchronize_session=False))
@@ -142,17 +153,12 @@ class UserRepository(Repository[User]):
             raise RowNotFound(f"There is no row {key!r} in {self._table_name}.")
         return found
 
-    @property
-    def _tenant(self) -> str:
-        tenant = self.session.tenant if isinstance(self.session, UnitOfWork) else None
-        return tenant or DEFAULT_TENANT
-
     def _revive(self, telegram_id: int, username: str | None) -> User | None:
         """Bring back whom was deleted last; None when nobody was, or another was faster."""
         query = (
             select(User)
             .where(
-                User.tenant_id == self._tenant,
+                User.tenant_id == owner_of(self.session),
                 User.telegram_id == telegram_id,
                 User.deleted_at.is_not(None),
             )
@@ -183,7 +189,7 @@ class UserRepository(Repository[User]):
                     raise
 
     def _insert(self, telegram_id: int, username: str | None, names: Mapping[str, str]) -> User:
-        key = {"tenant_id": self._tenant, "telegram_id": telegram_id}
+        key = {"tenant_id": owner_of(self.session), "telegram_id": telegram_id}
         candidates = _usernames(telegram_id, username)
         while True:
             row = {**key, **names, "username": next(candidates)}

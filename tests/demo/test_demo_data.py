@@ -29,7 +29,7 @@ from qadb.models.recurrence import recurrence
 from qadb.models.types import UtcDateTime
 from qadb.operations.stats import read_stats
 from qadb.reports.fingerprint import failure_signature
-from qadb.repositories.case_keys import make_case_key
+from qadb.repositories.ingesting.case_keys import make_case_key
 from tests.demo.conftest import NOW
 from tests.support.databases import fetch_rows
 

@@ -13,7 +13,7 @@ from qadb.errors import DataPresent, InsufficientPrivilege, UnmanagedDatabase
 from qadb.models import Note, Role, TestRun, User
 from qadb.operations.demo import add_demo, init_demo
 from qadb.operations.rollback import plan_rollback, rollback
-from qadb.repositories.base import Repository
+from qadb.repositories.generic.base import Repository
 from qadb.revisions.state import read_state
 from tests.operations.foreign import fill_with_foreign_tables
 from tests.support.databases import dump, execute, fetch_rows, open_database

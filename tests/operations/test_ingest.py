@@ -14,7 +14,7 @@ from qadb.errors import ConfigurationError, EmptyDatabase, TransactionConflict
 from qadb.operations import ingest_file
 from qadb.operations.ci_environment import BuildFacts
 from qadb.operations.ingest import IngestOptions
-from qadb.repositories.result_loader import ResultLoader
+from qadb.repositories.ingesting.result_loader import ResultLoader
 from tests.support.databases import fetch_rows
 from tests.support.report_files import (
     FAILURE,

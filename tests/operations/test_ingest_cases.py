@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.operations.ingest import IngestOptions
-from qadb.repositories import result_loader
+from qadb.repositories.ingesting import result_loader
 from tests.support.databases import execute, fetch_rows
 from tests.support.report_files import (
     FAILURE,

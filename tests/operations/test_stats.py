@@ -10,7 +10,8 @@ import pytest
 from qadb.errors import ConfigurationError, EmptyDatabase
 from qadb.operations.ingest import IngestOptions
 from qadb.operations.stats import StatsResult, read_stats
-from qadb.repositories.figures import ResultFigures, RunFigures
+from qadb.repositories.analytics.overviews import RunFigures
+from qadb.repositories.figures.results import ResultFigures
 from tests.support.databases import execute
 from tests.support.report_files import FAILURE, SKIPPED, case, count_all, load_one, write_report
 

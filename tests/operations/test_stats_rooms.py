@@ -11,16 +11,16 @@ from sqlalchemy import event
 
 from qadb.database import Database
 from qadb.operations.stats import StatsResult, read_stats
-from qadb.repositories.agents import AgentUsage, ToolUsage
-from qadb.repositories.coverage import AggregateCoverage, CoveragePoint
-from qadb.repositories.failure_groups import FailureGroup
-from qadb.repositories.figures import (
+from qadb.repositories.agents.executions import AgentUsage, ToolUsage
+from qadb.repositories.analytics.overviews import (
     AgentFigures,
     BugFigures,
     CoverageFigures,
     PerformanceFigures,
     ToolFigures,
 )
+from qadb.repositories.figures.failure_groups import FailureGroup
+from qadb.repositories.quality.coverage import AggregateCoverage, CoveragePoint
 from tests.support.databases import execute, fetch_rows, open_database
 from tests.support.report_files import FAILURE, case, load_one, write_report
 from tests.support.rooms import DAY, NOW, fill_rooms
@@ -197,7 +197,7 @@ def test_all_figures_come_from_one_transaction(
     filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is written between two sections shows in neither."""
-    from qadb.repositories.analytics import AnalyticsRepository
+    from qadb.repositories.analytics.repository import AnalyticsRepository
 
     count_runs = AnalyticsRepository.runs
 

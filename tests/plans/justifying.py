@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from sqlalchemy import inspect, select
 
 from qadb.models import Base
-from qadb.repositories.base import Repository
+from qadb.repositories.generic.base import Repository
 from tests.plans.queries import EVERYWHERE, QUERIES
 
 if TYPE_CHECKING:

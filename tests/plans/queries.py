@@ -10,8 +10,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import select
-
 from qadb.models import (
     SLA,
     AgentExecution,
@@ -33,13 +31,12 @@ from qadb.models import (
     PerformanceResult,
     SecurityIssue,
     SyncEvent,
-    TestResult,
     TestRun,
     ToolExecution,
     UserStory,
 )
-from qadb.repositories.base import Repository
 from qadb.repositories.environments import EnvironmentRepository
+from qadb.repositories.generic.base import Repository
 from qadb.repositories.test_cases import TestCaseRepository
 from qadb.repositories.test_results import TestResultRepository
 from qadb.repositories.test_runs import TestRunRepository
@@ -101,12 +98,9 @@ QUERIES: dict[str, Query] = {
     "idx_test_results_test_case_id_run_id": lambda s, row: (
         TestResultRepository(s).history(row.test_case_id).items
     ),
-    "idx_test_results_signature_executed_at": lambda s, row: s.scalars(
-        select(TestResult)
-        .where(TestResult.signature == row.signature, TestResult.status != "passed")
-        .order_by(TestResult.executed_at.desc())
-        .limit(PAGE)
-    ).all(),
+    "idx_test_results_signature_executed_at": lambda s, row: (
+        TestResultRepository(s).with_signature(row.signature).items
+    ),
     "idx_bugs_tenant_id_status_severity": lambda s, _: Repository(s, Bug).list(
         status="open", severity="critical"
     ),

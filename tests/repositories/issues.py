@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from qadb.models import Application, SecurityIssue
-from qadb.repositories.security import Finding
+from qadb.repositories.quality.security import Finding
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.models import Product
-from qadb.repositories.base import Repository
+from qadb.repositories.generic.base import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

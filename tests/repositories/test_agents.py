@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy.orm import Session
 
-from qadb.errors import ConflictError, RowNotFound
+from qadb.errors import ConflictError, RowNotFound, SeveralRowsFound
 from qadb.models import AgentExecution, ToolExecution, User
-from qadb.repositories.agents import (
+from qadb.repositories.agents.executions import (
     AgentExecutionRepository,
     AgentUsage,
     ToolExecutionRepository,
@@ -123,6 +123,17 @@ def test_an_execution_starts_and_ends_once(acme: UnitOfWork) -> None:
         agents.finish("e-2")
     with pytest.raises(ConflictError, match="execution_id='e-1'"):
         agents.start("e-1", "planner")
+
+
+def test_an_execution_that_two_tenants_have_is_not_ended_for_both(database: Database) -> None:
+    for tenant in ("acme", "rival"):
+        with database.session(tenant=tenant) as session:
+            AgentExecutionRepository(session).start("e-1", "planner")
+    with database.session(all_tenants=True) as session:
+        agents = AgentExecutionRepository(session)
+        with pytest.raises(SeveralRowsFound):
+            agents.finish("e-1")
+        assert agents.count(execution_id="e-1", status="running") == 2
 
 
 def test_an_execution_of_another_tenant_is_not_ended(busy: Database) -> None:

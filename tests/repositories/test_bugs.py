@@ -9,8 +9,8 @@ import pytest
 
 from qadb.errors import RowNotFound
 from qadb.models import Bug, Feature, Product, TestCase
-from qadb.repositories.base import Repository
 from qadb.repositories.bugs import BugRepository
+from qadb.repositories.generic.base import Repository
 from tests.repositories.lab import NOON
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from qadb.repositories.case_keys import MAX_KEY_CHARS, make_case_key
+from qadb.repositories.ingesting.case_keys import MAX_KEY_CHARS, make_case_key
 
 
 def test_key_is_readable_where_it_can_be() -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from qadb.errors import SeveralRowsFound
 from qadb.models import Application, CodeAnalysis, SecurityIssue
-from qadb.repositories.code_analyses import CodeAnalysisRepository
+from qadb.repositories.quality.code_analyses import CodeAnalysisRepository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

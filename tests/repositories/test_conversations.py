@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from qadb.errors import ConflictError, RowNotFound
 from qadb.models import User
-from qadb.repositories.base import Repository
-from qadb.repositories.conversations import ConversationRepository
+from qadb.repositories.assistant.conversations import ConversationRepository
+from qadb.repositories.generic.base import Repository
 
 if TYPE_CHECKING:
     from qadb.database import Database

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from qadb.models import Application, CoverageData, TestRun
 from qadb.models.functions import utc_day
-from qadb.repositories.coverage import (
+from qadb.repositories.quality.coverage import (
     AggregateCoverage,
     CoveragePoint,
     CoverageRepository,

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from qadb.errors import ReadOnlySession, RowNotFound
 from qadb.models import Environment, HardwareConfig
-from qadb.repositories.base import Repository
 from qadb.repositories.environments import EnvironmentRepository
+from qadb.repositories.generic.base import Repository
 from tests.repositories.lab import NOON
 
 if TYPE_CHECKING:

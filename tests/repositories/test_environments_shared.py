@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qadb.models import Application, TestRun
-from qadb.repositories.base import Repository
 from qadb.repositories.environments import EnvironmentRepository
+from qadb.repositories.generic.base import Repository
 from qadb.repositories.test_runs import TestRunRepository
 from tests.support.databases import execute
 

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from qadb.models import Event, User
-from qadb.repositories.base import Repository
-from qadb.repositories.events import EventRepository, Occurrence
+from qadb.repositories.assistant.events import EventRepository, Occurrence
+from qadb.repositories.generic.base import Repository
 from tests.repositories.test_conversations import user_of
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from qadb.models import (
     TestRun,
     User,
 )
-from qadb.repositories.base import Repository
+from qadb.repositories.generic.base import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from qadb.errors import ConflictError, RowNotFound
 from qadb.models import User
-from qadb.repositories.base import Repository
-from qadb.repositories.conversations import ConversationRepository
-from qadb.repositories.messages import IntentCount, MessageRepository, MessageStatistics
+from qadb.repositories.assistant.conversations import ConversationRepository
+from qadb.repositories.assistant.messages import IntentCount, MessageRepository, MessageStatistics
+from qadb.repositories.generic.base import Repository
 from tests.repositories.test_conversations import user_of
 
 if TYPE_CHECKING:
@@ -92,6 +92,11 @@ def talked(database: Database) -> Database:
         user = user_of(session, "rival")
         MessageRepository(session).add_message(user, "s-1", intent_detected="z")
     return database
+
+
+def test_recent_asks_for_one_message_or_more(acme: UnitOfWork) -> None:
+    with pytest.raises(ValueError, match="1 or more, not -1"):
+        MessageRepository(acme).recent("s-1", limit=-1)
 
 
 def test_messages_are_counted(talked: Database) -> None:

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from qadb.models import Note, User
 from qadb.models.letters import words_of
-from qadb.repositories.base import Repository
-from qadb.repositories.notes import NoteRepository
+from qadb.repositories.assistant.notes import NoteRepository
+from qadb.repositories.generic.base import Repository
 from tests.repositories.test_conversations import user_of
 
 if TYPE_CHECKING:

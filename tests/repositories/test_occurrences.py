@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 from dateutil.rrule import rrulestr
 
-from qadb.repositories.occurrences import occurrences
+from qadb.repositories.assistant.occurrences import occurrences
 
 START = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)  # a Monday
 

@@ -20,8 +20,8 @@ from qadb.models import (
     PerformanceResult,
     TestRun,
 )
-from qadb.repositories.base import Repository
-from qadb.repositories.performance import PerformanceRepository, Regression
+from qadb.repositories.generic.base import Repository
+from qadb.repositories.performance.repository import PerformanceRepository, Regression
 from tests.repositories.measuring import NOW, measure, shop
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from qadb.errors import RowNotFound
 from qadb.models import SLA, Application, PerformanceResult
-from qadb.repositories.base import Repository
-from qadb.repositories.performance import PerformanceRepository
-from qadb.repositories.performance_slas import SlaCheck
+from qadb.repositories.generic.base import Repository
+from qadb.repositories.performance.repository import PerformanceRepository
+from qadb.repositories.performance.slas import SlaCheck
 from tests.repositories.measuring import NOW, measure, shop
 
 if TYPE_CHECKING:

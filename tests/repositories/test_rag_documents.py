@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from qadb.errors import MissingDependency
-from qadb.repositories.rag_documents import RAGDocumentRepository
-from qadb.repositories.vectors import from_bytes, to_bytes
+from qadb.repositories.agents.rag_documents import RAGDocumentRepository
+from qadb.repositories.agents.vectors import from_bytes, to_bytes
 from tests.repositories.vector_child import DIMENSION
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from qadb.models import (
     TestResult,
     TestRun,
 )
-from qadb.repositories.base import Repository
+from qadb.repositories.generic.base import Repository
 from tests.repositories.shop import ProductRepository, names
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from qadb.models import LLMRoundTableResult
-from qadb.repositories.round_tables import ProviderStanding, RoundTableRepository
+from qadb.repositories.agents.round_tables import ProviderStanding, RoundTableRepository
 
 if TYPE_CHECKING:
     from qadb.database import Database

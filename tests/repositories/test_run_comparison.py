@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qadb.errors import RowNotFound
-from qadb.repositories.run_comparison import ComparedTest, RunComparison
+from qadb.repositories.figures.run_comparison import ComparedTest, RunComparison
 from qadb.repositories.test_runs import TestRunRepository
 
 if TYPE_CHECKING:

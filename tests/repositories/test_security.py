@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from qadb.errors import RowNotFound
 from qadb.models import CodeAnalysis
-from qadb.repositories.security import SecurityRepository
+from qadb.repositories.quality.security import SecurityRepository
 from tests.repositories.issues import HOUR, NOON, add_issue, findings, shop, statuses
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from sqlalchemy import event, select
 
 from qadb.errors import QadbError, RowNotFound
 from qadb.models import Application, CodeAnalysis, SecurityIssue
-from qadb.repositories.security import Finding, ScanOutcome, SecurityRepository
+from qadb.repositories.quality.security import Finding, ScanOutcome, SecurityRepository
 from tests.repositories.issues import HOUR, NOON, add_issue, findings, shop, statuses
 
 if TYPE_CHECKING:

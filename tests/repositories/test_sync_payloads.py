@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qadb.repositories.sync_payloads import (
+from qadb.repositories.syncing.payloads import (
     SyncItem,
     read_features,
     read_test_cases,

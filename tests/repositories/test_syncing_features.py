@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from qadb.errors import ConflictError, ReadOnlySession, RowNotFound
 from qadb.models import Feature, Product, SyncEvent, TestCase, TestCaseFeature, UserStory
-from qadb.repositories.base import Repository
 from qadb.repositories.features import FeatureRepository
+from qadb.repositories.generic.base import Repository
 from qadb.repositories.products import ProductRepository
-from qadb.repositories.syncing import BATCH_ROWS
+from qadb.repositories.syncing.base import BATCH_ROWS
 from tests.repositories.syncs import (
     counts,
     features_of,

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from qadb.models import Feature, TestCase, TestCaseFeature
-from qadb.repositories.base import Repository
+from qadb.repositories.generic.base import Repository
 from qadb.repositories.products import ProductRepository
-from qadb.repositories.syncing import BATCH_ROWS
+from qadb.repositories.syncing.base import BATCH_ROWS
 from tests.repositories.syncs import counts, links_of, product_of, records_of, statements
 
 if TYPE_CHECKING:

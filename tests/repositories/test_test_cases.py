@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from qadb.errors import RowNotFound
 from qadb.models import Feature, Product, TestCase, TestCaseFeature, TestType
-from qadb.repositories.base import Repository
+from qadb.repositories.generic.base import Repository
 from qadb.repositories.test_cases import TestCaseRepository
 
 if TYPE_CHECKING:

@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy.orm import Session
 
 from qadb.models import Environment, TestCase, TestResult
-from qadb.repositories.failure_groups import FailureGroup
-from qadb.repositories.figures import ResultFigures, SlowTest
-from qadb.repositories.flaky_tests import FlakyTest
+from qadb.repositories.figures.failing_tests import FailingTest
+from qadb.repositories.figures.failure_groups import FailureGroup
+from qadb.repositories.figures.flaky_tests import FlakyTest
+from qadb.repositories.figures.results import ResultFigures
+from qadb.repositories.figures.slow_tests import SlowTest
 from qadb.repositories.test_results import TestResultRepository
 from tests.repositories.lab import NOON, Lab
 
@@ -186,6 +188,22 @@ def test_the_slowest_go_by_their_mean_time(lab: Lab, results: TestResultReposito
     assert [test.name for test in results.slowest(limit=1, now=NOON)] == ["c"]
 
 
+def test_the_most_failing_go_by_their_failures(lab: Lab, results: TestResultRepository) -> None:
+    last = lab.run(days_ago=1, verdicts="a:failed,passed b:timeout c:error gone:failed d:passed")
+    lab.run(days_ago=2, verdicts="a:passed b:error c:skipped gone:failed")
+    lab.run(days_ago=3, verdicts="a:failed b:passed")
+    lab.run(days_ago=31, verdicts="c:failed")
+    lab.delete("gone")
+    ids = {name: lab.case(name).id for name in "abc"}
+    assert results.most_failing(now=NOON) == (
+        FailingTest(ids["b"], "b", None, None, 3, 2, last.started_at),
+        FailingTest(ids["a"], "a", None, None, 3, 1, NOON - timedelta(days=3)),
+        FailingTest(ids["c"], "c", None, None, 1, 1, last.started_at),
+    )
+    assert [test.name for test in results.most_failing(limit=1, now=NOON)] == ["b"]
+    assert results.most_failing(application=0, now=NOON) == ()
+
+
 # History
 
 
@@ -269,10 +287,65 @@ def test_equal_groups_go_by_when_they_were_seen_last_and_by_their_example(
     assert [group.signature for group in found] == ["a", "B", "x"]
 
 
+def test_failures_of_a_signature_are_paged_the_newest_first(
+    lab: Lab,
+    results: TestResultRepository,
+    queries: Callable[[], AbstractContextManager[list[str]]],
+) -> None:
+    older, newer = lab.run(days_ago=2), lab.run(days_ago=1)
+    hours = {("a", 1): 5, ("a", 2): 4, ("b", 1): 5, ("c", 1): None, ("d", 1): 9}
+    for (name, attempt), hour in hours.items():
+        when = None if hour is None else NOON - timedelta(hours=hour)
+        for run in (older, newer) if name == "b" else (newer,):
+            lab.result(
+                run, name, "error", attempt=attempt, is_final=(name, attempt) != ("a", 1),
+                signature="same", executed_at=when,
+            )  # fmt: skip
+    lab.result(newer, "e", "skipped", signature="same", executed_at=NOON)
+    lab.result(newer, "f", "failed", signature="other", executed_at=NOON)
+    lab.session.expunge_all()
+    pages = [results.with_signature("same", limit=2)]
+    while (cursor := pages[-1].next_cursor) is not None:
+        pages.append(results.with_signature("same", after=cursor, limit=2))
+    with queries() as seen:
+        found = [(row.test_case.name, row.run.id, row.attempt) for p in pages for row in p.items]
+    assert seen == []
+    assert found == [
+        ("c", newer.id, 1), ("a", newer.id, 2), ("b", newer.id, 1), ("a", newer.id, 1),
+        ("b", older.id, 1), ("d", newer.id, 1),
+    ]  # fmt: skip
+
+
+def test_failures_of_a_signature_take_filters(lab: Lab, results: TestResultRepository) -> None:
+    run = lab.run()
+    lab.result(run, "a", "failed", signature="same", is_final=False)
+    lab.result(run, "a", "failed", signature="same", attempt=2)
+    lab.result(run, "b", "timeout", signature="same")
+    final = results.with_signature("same", is_final=True)
+    assert [(row.test_case_id, row.attempt) for row in final.items] == [
+        (lab.case("b").id, 1),
+        (lab.case("a").id, 2),
+    ]
+    late = results.with_signature("same", TestResult.status == "timeout").items
+    assert [row.test_case_id for row in late] == [lab.case("b").id]
+    assert results.with_signature("nobody's").items == []
+    with pytest.raises(ValueError, match="1 or more"):
+        results.with_signature("same", limit=0)
+
+
+def test_failures_of_another_tenants_signature_are_none(
+    database: Database, rival_lab: None
+) -> None:
+    with database.session(tenant="acme", read_only=True) as session:
+        assert TestResultRepository(session).with_signature("same").items == []
+    with database.session(tenant="rival", read_only=True) as session:
+        assert len(TestResultRepository(session).with_signature("same").items) == 29
+
+
 # Wrong arguments
 
 
-@pytest.mark.parametrize("method", ["flaky", "slowest", "failures_by_signature"])
+@pytest.mark.parametrize("method", ["flaky", "slowest", "most_failing", "failures_by_signature"])
 def test_periods_and_limits_must_make_sense(results: TestResultRepository, method: str) -> None:
     find = getattr(results, method)
     assert find(now=NOON) == ()

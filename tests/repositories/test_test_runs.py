@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from qadb.errors import ConflictError, RowNotFound
 from qadb.models import Application, Environment, TestCase, TestResult, TestRun
-from qadb.repositories.base import Repository
+from qadb.repositories.generic.base import Repository
 from qadb.repositories.test_runs import TestRunRepository
 from tests.repositories.lab import NOON, Lab
 

@@ -16,12 +16,13 @@ from qadb.models import (
     Feature,
     Order,
     Product,
+    Role,
     TestCase,
     TestResult,
     TestRun,
     User,
 )
-from qadb.repositories.base import Repository
+from qadb.repositories.generic.base import Repository
 from tests.repositories.shop import ProductRepository, names
 
 if TYPE_CHECKING:
@@ -47,6 +48,26 @@ def test_create_refuses_what_the_model_refuses(acme: UnitOfWork) -> None:
         repository.create(name="Fan", colour="red")
     with pytest.raises(TenantViolation):
         repository.create(name="Fan", tenant_id="rival")
+
+
+def test_create_and_add_take_objects_for_relationships(acme: UnitOfWork) -> None:
+    role = Repository(acme, Role).list()[0]
+    held = list(role.users)  # what the session has read already, and does not read again
+    made = Repository(acme, User).create(username="maker", role=role)
+    added = Repository(acme, User).add(User(username="adder", role=role))
+    assert (made.role_id, added.role_id) == (role.id, role.id)
+    assert role.users == [*held, made, added]
+    feature = Repository(acme, Feature).create(title="Fly", product=Product(name="Wing"))
+    assert feature.product_id == Repository(acme, Product).list(name="Wing")[0].id
+
+
+def test_what_was_pending_is_not_blamed_on_the_row_that_is_created(acme: UnitOfWork) -> None:
+    taken = Repository(acme, Product).list()[0].sku
+    acme.add(Product(name="Twin", sku=taken))
+    with pytest.raises(ConflictError) as caught:
+        Repository(acme, Product).create(name="Fan", sku="fan")
+    assert caught.value.constraint == "idx_products_tenant_id_sku"
+    assert caught.value.values.get("sku", taken) == taken
 
 
 def test_repositories_never_commit(database: Database) -> None:

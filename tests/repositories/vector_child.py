@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from qadb.repositories.rag_documents import RAGDocumentRepository
+from qadb.repositories.agents.rag_documents import RAGDocumentRepository
 from tests.reports.memory_child import peak_megabytes
 from tests.sessions.places import open_database
 

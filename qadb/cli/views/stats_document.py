@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qadb.operations.stats import StatsResult
-    from qadb.repositories.coverage import AggregateCoverage, CoveragePoint
-    from qadb.repositories.failure_groups import FailureGroup
-    from qadb.repositories.figures import BugFigures, FailingTest, ResultFigures
+    from qadb.repositories.analytics.overviews import BugFigures
+    from qadb.repositories.figures.failing_tests import FailingTest
+    from qadb.repositories.figures.failure_groups import FailureGroup
+    from qadb.repositories.figures.results import ResultFigures
+    from qadb.repositories.quality.coverage import AggregateCoverage, CoveragePoint
 
 _RATES = ("line_coverage", "branch_coverage", "function_coverage")
 

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from qadb.operations.stats import StatsResult
-    from qadb.repositories.coverage import CoveragePoint
-    from qadb.repositories.figures import (
+    from qadb.repositories.analytics.overviews import (
         AgentFigures,
         BugFigures,
         CoverageFigures,
         PerformanceFigures,
         ToolFigures,
     )
-    from qadb.repositories.performance_slas import SlaCheck
+    from qadb.repositories.performance.slas import SlaCheck
+    from qadb.repositories.quality.coverage import CoveragePoint
 
 _MS_PER_SECOND = 1000
 

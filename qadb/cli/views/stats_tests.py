@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from qadb.operations.stats import StatsResult
-    from qadb.repositories.failure_groups import FailureGroup
-    from qadb.repositories.figures import FailingTest, SlowTest
-    from qadb.repositories.flaky_tests import FlakyTest
+    from qadb.repositories.figures.failing_tests import FailingTest
+    from qadb.repositories.figures.failure_groups import FailureGroup
+    from qadb.repositories.figures.flaky_tests import FlakyTest
+    from qadb.repositories.figures.slow_tests import SlowTest
 
 _MS_PER_SECOND = 1000
 

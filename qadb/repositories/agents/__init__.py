@@ -1,0 +1,1 @@
+"""Agents and language models: what they did, decided and look things up in."""

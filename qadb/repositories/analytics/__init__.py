@@ -1,0 +1,1 @@
+"""Figures across tables and rooms, as ``qadb stats`` shows them."""

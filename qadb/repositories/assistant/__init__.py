@@ -1,0 +1,1 @@
+"""What users have with the assistant: conversations, notes, calendars."""

@@ -1,0 +1,1 @@
+"""What test results add up to: one question a file, with the dataclass that answers it."""

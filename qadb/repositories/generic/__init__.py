@@ -1,0 +1,1 @@
+"""What every repository can do, whatever its model; knows no aggregate."""

@@ -1,0 +1,1 @@
+"""What performance runs measured, against baselines and SLAs."""

@@ -1,0 +1,1 @@
+"""What is known of the code: coverage, analyses, weaknesses, why tests fail."""

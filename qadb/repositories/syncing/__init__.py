@@ -1,0 +1,1 @@
+"""A product's features, stories and tests made to match what another system lists."""
