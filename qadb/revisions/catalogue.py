@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from qadb.errors import QadbError, RevisionNotFound
+from qadb.revisions.autocommit import require_alone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +85,11 @@ class RevisionCatalogue:
 
 @lru_cache(maxsize=8)
 def read_catalogue(migrations: Path) -> RevisionCatalogue:
-    """Read ``migrations/versions``; raises QadbError when the history is not one line."""
+    """Read ``migrations/versions``.
+
+    Raises:
+        QadbError: the history is not one line, or a revision does more than its autocommit block.
+    """
     found = [_read_revision(path) for path in sorted((migrations / "versions").glob("[!_]*.py"))]
     by_parent: dict[str | None, Revision] = {}
     for revision in found:
@@ -111,6 +116,7 @@ def _read_revision(path: Path) -> Revision:
         target = _assigned_name(node)
         if target in {"revision", "down_revision"}:
             constants[target] = ast.literal_eval(node.value)  # type: ignore[attr-defined]  # an assignment
+    require_alone(tree, str(constants["revision"]))
     down = constants.get("down_revision")
     return Revision(
         revision=str(constants["revision"]),

@@ -50,6 +50,9 @@ class StepRecorder:
         revision = step.up_revision_id or ""
         connection: Connection | None = ctx.connection
         if connection is not None and not ctx.as_sql:
+            self._database.backend.migrations.check_step(
+                connection, revision, fewer_rows=_declared_losses(step)
+            )
             record_step(
                 connection,
                 self._database,
@@ -61,6 +64,12 @@ class StepRecorder:
         self._on_step(revision, elapsed_seconds)
         self._started_at = datetime.now(UTC)
         self._started = time.perf_counter()
+
+
+def _declared_losses(step: MigrationInfo) -> frozenset[str]:
+    """Tables of which the revision's file says that it leaves fewer rows in them."""
+    module = getattr(step.up_revision, "module", None)
+    return frozenset(getattr(module, "FEWER_ROWS", ()))
 
 
 def configure_options(database: Database, recorder: StepRecorder) -> dict[str, object]:
