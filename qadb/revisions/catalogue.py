@@ -15,6 +15,7 @@ from qadb.errors import QadbError, RevisionNotFound
 from qadb.revisions.autocommit import require_alone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 BASE = "base"
@@ -28,7 +29,7 @@ class Revision:
     Attributes:
         revision: its number, such as ``002``.
         title: first line of the file's docstring.
-        checksum: SHA-256 of the file.
+        checksum: SHA-256 of the file, and of those beside it that bear its number.
     """
 
     revision: str
@@ -122,8 +123,17 @@ def _read_revision(path: Path) -> Revision:
         revision=str(constants["revision"]),
         down_revision=None if down is None else str(down),
         title=(ast.get_docstring(tree) or path.stem).splitlines()[0].rstrip("."),
-        checksum=sha256(source).hexdigest(),
+        checksum=sha256(
+            source + b"".join(_companions(path, str(constants["revision"])))
+        ).hexdigest(),
     )
+
+
+def _companions(path: Path, revision: str) -> Iterator[bytes]:
+    """Yield what a revision reads, such as ``002_countries.csv``."""
+    for other in sorted(path.parent.glob(f"{revision}_*")):
+        if other.suffix not in {".py", ".pyc"} and other.is_file():
+            yield other.read_bytes()
 
 
 def _assigned_name(node: ast.stmt) -> str:

@@ -44,7 +44,7 @@ OPERATIONS: dict[str, Callable[[Database], object]] = {
 # Named moments: the function that is called at each, on whose N-th call the process ends.
 STEPS: dict[str, tuple[object, str]] = {
     "statement": (DefaultDialect, "do_execute"),
-    "recording": (environment, "record_step"),
+    "recording": (environment, "record_entry"),
     "commit": (Connection, "_commit_impl"),
     "verifying": (runner, "_verify"),
 }
