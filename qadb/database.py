@@ -124,13 +124,22 @@ class Database:
             self.server_version = self.backend.connector.server_version(connection)
 
     @contextmanager
-    def migrating(self, *, lock_timeout_seconds: float) -> Iterator[Connection]:
-        """A connection of its own for running revisions, by the engine's rules."""
+    def migrating(
+        self, *, lock_timeout_seconds: float, on_blocked: Callable[[str], None] = lambda _: None
+    ) -> Iterator[Connection]:
+        """A connection of its own for running revisions, by the engine's rules.
+
+        Args:
+            lock_timeout_seconds: how long a statement waits for a table that somebody uses.
+            on_blocked: told who that is while it waits, where the engine knows.
+        """
         rules = self.backend.migrations
         with (
             self._engines.alone() as engine,
             self.translated(),
-            rules.connect(engine, lock_timeout_seconds=lock_timeout_seconds) as connection,
+            rules.connect(
+                engine, lock_timeout_seconds=lock_timeout_seconds, on_blocked=on_blocked
+            ) as connection,
         ):
             yield connection
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from contextlib import AbstractContextManager
 
     from sqlalchemy import ColumnElement, Connection, Engine, Insert, Select, Table
@@ -102,9 +103,25 @@ class MigrationRules(Protocol):
     transaction_per_migration: bool
 
     def connect(
-        self, engine: Engine, *, lock_timeout_seconds: float
+        self, engine: Engine, *, lock_timeout_seconds: float, on_blocked: Callable[[str], None]
     ) -> AbstractContextManager[Connection]:
-        """Connect for running revisions; checks and commits at the end, rolls back on error."""
+        """Connect for running revisions; checks and commits at the end, rolls back on error.
+
+        Args:
+            engine: without a pool.
+            lock_timeout_seconds: how long a statement waits for a table that somebody uses.
+            on_blocked: told who that is, while it waits, where the engine knows.
+        """
+        ...
+
+    def check_step(
+        self, connection: Connection, revision: str, *, fewer_rows: AbstractSet[str]
+    ) -> None:
+        """Check what a revision did, before it is written down as applied.
+
+        Raises:
+            MigrationFailed: a table lost rows and is not among ``fewer_rows``.
+        """
         ...
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qadb.revisions.history import AppliedStep, read_history
+from qadb.revisions.history import HistoryEntry, read_history
 from qadb.revisions.state import DatabaseState, read_state_on, state_without_revision
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from qadb.database import Database
+    from qadb.revisions.history import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +21,14 @@ class StatusResult:
 
     Attributes:
         size_bytes: of the whole database; None where there is none.
-        history: applied steps, oldest first.
+        history: what was done, oldest first.
         last_backup: when the newest backup was made; None where none is known.
         last_cleanup: when cleanup last ran; None where it is not known.
     """
 
     database: DatabaseState
     size_bytes: int | None
-    history: tuple[AppliedStep, ...]
+    history: tuple[HistoryEntry, ...]
     last_backup: datetime | None
     last_cleanup: datetime | None
 
@@ -51,10 +52,15 @@ def read_status(database: Database, *, wait_seconds: float = 0.0) -> StatusResul
         return StatusResult(absent, None, (), None, None)
     with database.connect(read_only=True) as connection:
         state = read_state_on(connection, database)
+        history = read_history(connection, database)
         return StatusResult(
             database=state,
             size_bytes=database.backend.sizes.database_size(connection),
-            history=read_history(connection, database),
-            last_backup=None,
-            last_cleanup=None,
+            history=history,
+            last_backup=_newest(history, "backup"),
+            last_cleanup=_newest(history, "cleanup"),
         )
+
+
+def _newest(history: tuple[HistoryEntry, ...], operation: Operation) -> datetime | None:
+    return max((x.applied_at for x in history if x.operation == operation), default=None)

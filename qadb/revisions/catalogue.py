@@ -12,8 +12,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from qadb.errors import QadbError, RevisionNotFound
+from qadb.revisions.autocommit import require_alone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 BASE = "base"
@@ -27,7 +29,7 @@ class Revision:
     Attributes:
         revision: its number, such as ``002``.
         title: first line of the file's docstring.
-        checksum: SHA-256 of the file.
+        checksum: SHA-256 of the file, and of those beside it that bear its number.
     """
 
     revision: str
@@ -84,7 +86,11 @@ class RevisionCatalogue:
 
 @lru_cache(maxsize=8)
 def read_catalogue(migrations: Path) -> RevisionCatalogue:
-    """Read ``migrations/versions``; raises QadbError when the history is not one line."""
+    """Read ``migrations/versions``.
+
+    Raises:
+        QadbError: the history is not one line, or a revision does more than its autocommit block.
+    """
     found = [_read_revision(path) for path in sorted((migrations / "versions").glob("[!_]*.py"))]
     by_parent: dict[str | None, Revision] = {}
     for revision in found:
@@ -111,13 +117,23 @@ def _read_revision(path: Path) -> Revision:
         target = _assigned_name(node)
         if target in {"revision", "down_revision"}:
             constants[target] = ast.literal_eval(node.value)  # type: ignore[attr-defined]  # an assignment
+    require_alone(tree, str(constants["revision"]))
     down = constants.get("down_revision")
     return Revision(
         revision=str(constants["revision"]),
         down_revision=None if down is None else str(down),
         title=(ast.get_docstring(tree) or path.stem).splitlines()[0].rstrip("."),
-        checksum=sha256(source).hexdigest(),
+        checksum=sha256(
+            source + b"".join(_companions(path, str(constants["revision"])))
+        ).hexdigest(),
     )
+
+
+def _companions(path: Path, revision: str) -> Iterator[bytes]:
+    """Yield what a revision reads, such as ``002_countries.csv``."""
+    for other in sorted(path.parent.glob(f"{revision}_*")):
+        if other.suffix not in {".py", ".pyc"} and other.is_file():
+            yield other.read_bytes()
 
 
 def _assigned_name(node: ast.stmt) -> str:

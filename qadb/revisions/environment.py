@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from qadb.revisions.history import record_step
+from qadb.revisions.history import record_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,11 +36,19 @@ class StepRecorder:
 
     Args:
         on_step: called after each step with revision and seconds.
+        backup: the backup that was made before the run.
     """
 
-    def __init__(self, database: Database, on_step: Callable[[str, float], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        on_step: Callable[[str, float], None],
+        *,
+        backup: str | None = None,
+    ) -> None:
         self._database = database
         self._on_step = on_step
+        self._backup = backup
         self._started_at = datetime.now(UTC)
         self._started = time.perf_counter()
 
@@ -50,17 +58,28 @@ class StepRecorder:
         revision = step.up_revision_id or ""
         connection: Connection | None = ctx.connection
         if connection is not None and not ctx.as_sql:
-            record_step(
+            self._database.backend.migrations.check_step(
+                connection, revision, fewer_rows=_declared_losses(step)
+            )
+            record_entry(
                 connection,
                 self._database,
+                "migrate" if step.is_upgrade else "rollback",
                 revision=revision,
                 direction="up" if step.is_upgrade else "down",
                 applied_at=self._started_at,
                 elapsed_seconds=elapsed_seconds,
+                backup=self._backup,
             )
         self._on_step(revision, elapsed_seconds)
         self._started_at = datetime.now(UTC)
         self._started = time.perf_counter()
+
+
+def _declared_losses(step: MigrationInfo) -> frozenset[str]:
+    """Tables of which the revision's file says that it leaves fewer rows in them."""
+    module = getattr(step.up_revision, "module", None)
+    return frozenset(getattr(module, "FEWER_ROWS", ()))
 
 
 def configure_options(database: Database, recorder: StepRecorder) -> dict[str, object]:

@@ -52,6 +52,7 @@ class _Run:
     target: str | None
     lock_timeout_seconds: float
     on_step: Callable[[AppliedRevision], None]
+    on_retry: Callable[[str], None]
     running: str | None = None
     applied: list[AppliedRevision] = field(default_factory=list)
 
@@ -73,7 +74,8 @@ def run_revisions(
         target: the revision to end at.
         lock_timeout_seconds: how long each attempt waits for a table that somebody uses.
         on_step: called after each revision.
-        on_retry: told why a lock was not to be had, before the pause that follows.
+        on_retry: told who is in the way while a lock is waited for, and why it was not to be had
+            before the pause that follows.
 
     Raises:
         MigrationFailed: a revision raised, or the commit did not hold. The database stands at the
@@ -81,7 +83,7 @@ def run_revisions(
         LockNotAvailable: a table stayed locked through every attempt.
     """
     timeout_seconds = max(lock_timeout_seconds, SHORTEST_LOCK_TIMEOUT_SECONDS)
-    run = _Run(database, direction, target, timeout_seconds, on_step)
+    run = _Run(database, direction, target, timeout_seconds, on_step, on_retry)
     for attempt in range(1, LOCK_ATTEMPTS + 1):
         try:
             _run_once(run)
@@ -113,7 +115,9 @@ def _run_once(run: _Run) -> None:
         run.on_step(step)
 
     try:
-        with database.migrating(lock_timeout_seconds=run.lock_timeout_seconds) as connection:
+        with database.migrating(
+            lock_timeout_seconds=run.lock_timeout_seconds, on_blocked=run.on_retry
+        ) as connection:
             _migrate(run, connection, note)
             database.backend.connector.mark_as_own(connection, database.schema)
     except BaseException as error:

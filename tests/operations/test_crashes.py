@@ -151,15 +151,44 @@ def test_migration_killed_at_any_moment_stands_at_a_revision_and_is_completed(
         duration_seconds = timed(worker, "rollback", url)
         if operation == "migrate":
             duration_seconds = timed(worker, "migrate", url)
+        outcomes = []
         for moment in moments(duration_seconds, KILLS_OF_MIGRATION):
             with open_database(url) as database:
                 migrate(database)
                 if operation == "migrate":
                     rollback(database, plan_rollback(database, "base"))
-            worker.run(operation, url, kill_after_seconds=moment)
+            outcomes.append(worker.run(operation, url, kill_after_seconds=moment))
             with open_database(url) as database:
                 found = read_status(database).database
                 assert found.state in ("behind", "current")
                 assert found.revision in (None, *REVISIONS)
                 migrate(database)
             assert diff(expected, complete_catalog(url)) == ()
+        assert outcomes.count(-signal.SIGKILL) >= KILLS_OF_MIGRATION / 2
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["statement:20", "statement:90", "recording:1", "recording:4", "commit:1", "verifying:1"],
+)
+def test_migration_killed_at_a_step_is_completed(
+    worker: Worker,
+    database_server: PostgresServer | None,
+    migrated_template_url: str,
+    tmp_path: Path,
+    step: str,
+) -> None:
+    with copy_of(migrated_template_url, database_server, tmp_path) as url:
+        expected = complete_catalog(url)
+        with open_database(url) as database:
+            rollback(database, plan_rollback(database, "base"))
+
+        assert worker.run(f"migrate@{step}", url) == -signal.SIGKILL
+
+        with open_database(url) as database:
+            found = read_status(database).database
+            has_ended = step.startswith("verifying")
+            assert found.state == ("current" if has_ended else "behind")
+            assert found.revision in (None, *REVISIONS)
+            migrate(database)
+        assert diff(expected, complete_catalog(url)) == ()

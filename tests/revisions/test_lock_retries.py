@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -102,3 +103,37 @@ def test_lock_timeout_of_zero_does_not_wait_for_ever(at_001: Database, postgresq
             run_revisions(at_001, "up", "003", lock_timeout_seconds=0, on_step=lambda _: None)
         let_go.cancel()
         let_go.join()
+
+
+def test_who_is_in_the_way_is_named_while_it_is_and_in_the_end(
+    at_001: Database, postgresql_url: str
+) -> None:
+    said: list[str] = []
+    with in_use(postgresql_url, "parent WHERE name <> 'a secret'") as other:
+        pid = other.get_backend_pid()
+
+        with pytest.raises(LockNotAvailable) as caught:
+            run_revisions(
+                at_001,
+                "up",
+                "003",
+                lock_timeout_seconds=0.8,
+                on_step=lambda _: None,
+                on_retry=said.append,
+            )
+
+    words = rf"pid {pid} on .+, \d+ s in its transaction, \d+ s ago: SELECT \* FROM parent WHERE"
+    assert re.match(f"Waiting for {words}", said[0])
+    assert re.match(f"A table is in use by {words}", caught.value.message)
+    assert f"pg_terminate_backend({pid})" in (caught.value.hint or "")
+    assert "secret" not in f"{said} {caught.value.message}"
+
+
+def test_run_that_nobody_blocks_says_nothing(at_001: Database) -> None:
+    said: list[str] = []
+
+    run_revisions(
+        at_001, "up", "003", lock_timeout_seconds=2, on_step=lambda _: None, on_retry=said.append
+    )
+
+    assert said == []

@@ -17,7 +17,7 @@ from tests.support.databases import execute, fetch_rows
 from tests.support.revision_folders import write_revision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -148,8 +148,12 @@ def test_run_inside_a_transaction_that_is_never_committed_is_found_out(
     genuine = Database.migrating
 
     @contextmanager
-    def speaking_first(database: Database, *, lock_timeout_seconds: float) -> Iterator[Connection]:
-        with genuine(database, lock_timeout_seconds=lock_timeout_seconds) as connection:
+    def speaking_first(
+        database: Database, *, lock_timeout_seconds: float, on_blocked: Callable[[str], None]
+    ) -> Iterator[Connection]:
+        with genuine(
+            database, lock_timeout_seconds=lock_timeout_seconds, on_blocked=on_blocked
+        ) as connection:
             connection.exec_driver_sql("SELECT 1")
             yield connection
 

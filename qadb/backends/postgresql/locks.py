@@ -43,6 +43,7 @@ STAY_LONG_SQL = ", set_config('transaction_timeout', '0', true)"
 HOLDER_SQL = text("""
 SELECT 'pid ' || a.pid || ' on ' || coalesce(a.client_hostname, host(a.client_addr), 'the server')
        || coalesce(', ' || nullif(a.application_name, ''), '')
+       || ', for ' || round(extract(epoch FROM clock_timestamp() - a.xact_start)) || ' s'
 FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())

@@ -100,4 +100,7 @@ def _sign(descriptor: int, application: str) -> None:
 
 
 def _read_signature(descriptor: int) -> str:
-    return os.pread(descriptor, 300, 0).decode(errors="replace") or "an unnamed process"
+    """Tell who signed, and how long ago."""
+    signature = os.pread(descriptor, 300, 0).decode(errors="replace") or "an unnamed process"
+    seconds = max(0.0, time.time() - os.fstat(descriptor).st_mtime)
+    return f"{signature}, for {seconds:.0f} s"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from qadb.cli.blocks import Severity
     from qadb.operations.status import StatusResult
-    from qadb.revisions.history import AppliedStep
+    from qadb.revisions.history import HistoryEntry
 
 _SEVERITY: dict[str, Severity] = {"current": "ok", "behind": "warn"}
 _ADVICE = {
@@ -24,7 +24,7 @@ _ADVICE = {
     "empty": "Set it up with: qadb init",
     "absent": "Create it with: qadb init",
 }
-_STEPS_SHOWN = 10
+_ENTRIES_SHOWN = 10
 
 
 def status_document(result: StatusResult) -> dict[str, object]:
@@ -35,21 +35,23 @@ def status_document(result: StatusResult) -> dict[str, object]:
         "head": result.database.head,
         "pending": [{"revision": r.revision, "title": r.title} for r in result.database.pending],
         "size_bytes": result.size_bytes,
-        "history": [_step_document(step) for step in result.history],
+        "history": [_entry_document(entry) for entry in result.history],
         "last_backup": result.last_backup,
         "last_cleanup": result.last_cleanup,
     }
 
 
-def _step_document(step: AppliedStep) -> dict[str, object]:
+def _entry_document(entry: HistoryEntry) -> dict[str, object]:
     return {
-        "revision": step.revision,
-        "direction": step.direction,
-        "applied_at": step.applied_at,
-        "elapsed_seconds": step.elapsed_seconds,
-        "user": step.user,
-        "qadb_version": step.qadb_version,
-        "edited": step.is_edited,
+        "operation": entry.operation,
+        "revision": entry.revision,
+        "direction": entry.direction,
+        "applied_at": entry.applied_at,
+        "elapsed_seconds": entry.elapsed_seconds,
+        "user": entry.user,
+        "qadb_version": entry.qadb_version,
+        "backup": entry.backup,
+        "edited": entry.is_edited,
     }
 
 
@@ -82,18 +84,18 @@ def status_text(
         yield Line(_ADVICE[found.state], _SEVERITY.get(found.state, "crit"))
 
 
-def _history(steps: tuple[AppliedStep, ...]) -> Table:
+def _history(entries: tuple[HistoryEntry, ...]) -> Table:
     columns = ["Revision", "", "Applied at", "By", "Took", "Note"]
     rows = [
         (
-            step.revision,
-            step.direction,
-            format_time(step.applied_at),
-            step.user,
-            format_duration(step.elapsed_seconds),
-            "edited since" if step.is_edited else "",
+            entry.revision or "-",
+            entry.direction or entry.operation or "",
+            format_time(entry.applied_at),
+            entry.user,
+            format_duration(entry.elapsed_seconds),
+            "edited since" if entry.is_edited else "",
         )
-        for step in steps[-_STEPS_SHOWN:]
+        for entry in entries[-_ENTRIES_SHOWN:]
     ]
     return Table([Column(title, "right" if title == "Took" else "left") for title in columns], rows)
 

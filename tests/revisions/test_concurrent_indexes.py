@@ -1,0 +1,103 @@
+"""CREATE INDEX CONCURRENTLY: alone in its revision, and built anew where it was left unfinished."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qadb.errors import MigrationFailed, QadbError
+from qadb.revisions.catalogue import read_catalogue
+from qadb.revisions.state import read_state
+from tests.revisions.running import go_up
+from tests.support.databases import execute, fetch_rows
+from tests.support.revision_folders import write_revision
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qadb.database import Database
+
+BUILD = """\
+if op.get_context().dialect.name == "postgresql":
+    with op.get_context().autocommit_block():
+        op.create_index(
+            "idx_parent_name", "parent", ["name"], unique=True, postgresql_concurrently=True
+        )
+"""
+VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'idx_parent_name'::regclass"
+
+
+@pytest.fixture
+def with_twins(small_postgresql: Database, folder: Path) -> Database:
+    """Stands at 002, with two parents of one name, which no unique index can hold."""
+    write_revision(folder, "003", "002", up=BUILD)
+    write_revision(folder, "004", "003")
+    go_up(small_postgresql, "002")
+    execute(small_postgresql, "INSERT INTO parent VALUES (1, 'a'), (2, 'a')")
+    return small_postgresql
+
+
+def test_unfinished_index_is_named_and_built_anew_by_the_next_run(
+    with_twins: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(MigrationFailed, match="Revision 003 failed"):
+        go_up(with_twins, "004")
+
+    assert read_state(with_twins).revision == "002"
+    assert fetch_rows(with_twins, VALID) == [(False,)]
+    assert "idx_parent_name is left unfinished; the next run builds it anew" in caplog.text
+    execute(with_twins, "DELETE FROM parent WHERE id = 2")
+    caplog.clear()
+
+    go_up(with_twins, "004")
+
+    assert read_state(with_twins).state == "current"
+    assert fetch_rows(with_twins, VALID) == [(True,)]
+    assert "idx_parent_name was left unfinished; it is built anew" in caplog.text
+
+
+def test_index_that_serves_is_left_alone(with_twins: Database, folder: Path) -> None:
+    write_revision(folder, "003", "002", up=BUILD.replace("unique=True", "if_not_exists=True"))
+    execute(with_twins, "CREATE INDEX idx_parent_name ON parent (name)")
+    before = fetch_rows(with_twins, "SELECT 'idx_parent_name'::regclass::oid")
+
+    go_up(with_twins, "004")
+
+    assert fetch_rows(with_twins, "SELECT 'idx_parent_name'::regclass::oid") == before
+
+
+def test_nothing_is_said_where_nothing_is_left(
+    with_twins: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    execute(with_twins, "DELETE FROM parent WHERE id = 2")
+
+    go_up(with_twins, "004")
+
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        f'op.execute("CREATE TABLE more (id INTEGER)")\n{BUILD}',
+        f'{BUILD}op.execute("CREATE TABLE more (id INTEGER)")',
+        BUILD.replace("    with", '    op.execute("CREATE TABLE more (id INTEGER)")\n    with'),
+        BUILD + BUILD,
+    ],
+)
+def test_revision_that_does_more_than_its_autocommit_block_is_refused(
+    folder: Path, more: str
+) -> None:
+    write_revision(folder, "003", "002", up=more)
+
+    with pytest.raises(QadbError, match=r"Revision 003 does more in upgrade\(\)"):
+        read_catalogue(folder)
+
+
+def test_another_engine_may_have_work_of_its_own_beside_the_block(folder: Path) -> None:
+    other = BUILD + 'else:\n    op.create_index("idx_parent_name", "parent", ["name"])\n'
+    write_revision(folder, "003", "002", up=f'"""Docstring."""\n{other}')
+
+    assert read_catalogue(folder).head == "003"
