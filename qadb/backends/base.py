@@ -179,6 +179,18 @@ class CatalogReader(Protocol):
         ...
 
 
+class Scratch(Protocol):
+    """Gives revisions an empty place of the database's own kind, to see what they make."""
+
+    def empty_place(self, engine: Engine) -> AbstractContextManager[Connection]:
+        """Connect to a place where nothing is yet and nothing stays, in one transaction.
+
+        Raises:
+            InsufficientPrivilege: there is none; the hint says what it takes.
+        """
+        ...
+
+
 class Sizes(Protocol):
     """Measures how much room the data takes."""
 
@@ -298,5 +310,6 @@ class Backend:
     context: ContextSetter
     upserts: UpsertMaker
     conflicts: ConflictReader
+    scratch: Scratch
     seeding: Seeding
     text_search: TextSearch

@@ -112,7 +112,7 @@ def _show(invocation: Invocation, error: BaseException) -> int:
         if options.debug:
             streams.write("stderr", _format_traceback(error, secrets))
         invocation.output.error(failure.message, failure.hint, label=failure.label)
-    if options.as_json:
+    if invocation.output.as_json:
         with suppress(OSError):
             invocation.output.document({**invocation.header(), "error": _error_field(failure)})
     return failure.exit_code

@@ -129,6 +129,11 @@ class CommandContext:
         self.output.answer(full, blocks, succeeded=exit_code is ExitCode.OK)
         return exit_code
 
+    def show_raw(self, text: str, exit_code: ExitCode) -> ExitCode:
+        """Write an answer in a format of its own; ``--quiet`` does not silence what is read."""
+        self.output.raw(text)
+        return exit_code
+
     def progress(self) -> AbstractContextManager[Progress]:
         """Show the progress of what runs inside, on a terminal and when it takes long."""
         return show_progress(quiet=self.output.quiet)

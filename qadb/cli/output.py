@@ -42,6 +42,11 @@ class Output:
         elif not (self.quiet and succeeded):
             streams.write("stdout", _render(blocks))
 
+    def raw(self, text: str) -> None:
+        """Write text for a program to stdout as it is."""
+        self._has_answered = True
+        streams.write("stdout", text)
+
     def document(self, document: JsonObject) -> None:
         """Write a JSON document to stdout, unless one was written before."""
         if self._has_answered:

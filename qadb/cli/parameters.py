@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -36,3 +36,10 @@ WaitLock = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+CheckFormat = Annotated[
+    Literal["text", "json", "github", "junit"],
+    typer.Option(
+        "--format",
+        help="How to show it: text, json (as --json), github (annotations) or junit (XML).",
+    ),
+]

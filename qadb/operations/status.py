@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qadb.revisions.history import HistoryEntry, read_history
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from qadb.database import Database
+    from qadb.revisions.drift import Drift
     from qadb.revisions.history import Operation
 
 
@@ -24,6 +25,7 @@ class StatusResult:
         history: what was done, oldest first.
         last_backup: when the newest backup was made; None where none is known.
         last_cleanup: when cleanup last ran; None where it is not known.
+        drift: how the schema differs from what its revisions make; None where nobody asked.
     """
 
     database: DatabaseState
@@ -31,15 +33,28 @@ class StatusResult:
     history: tuple[HistoryEntry, ...]
     last_backup: datetime | None
     last_cleanup: datetime | None
+    drift: Drift | None = None
 
     @property
     def is_current(self) -> bool:
         """Nothing to migrate and nothing in the way."""
         return self.database.state == "current"
 
+    @property
+    def is_well(self) -> bool:
+        """Current, and without drift where that was asked for."""
+        return self.is_current and (self.drift is None or self.drift.status == "none")
 
-def read_status(database: Database, *, wait_seconds: float = 0.0) -> StatusResult:
+
+def read_status(
+    database: Database, *, wait_seconds: float = 0.0, with_drift: bool = False
+) -> StatusResult:
     """Read state, size and history.
+
+    Args:
+        database: what to look at.
+        wait_seconds: how long to wait for a server that is starting up.
+        with_drift: compare the schema with what its revisions make, too.
 
     Raises:
         DatabaseUnreachable: the server does not answer within ``wait_seconds`` and the retries.
@@ -49,17 +64,27 @@ def read_status(database: Database, *, wait_seconds: float = 0.0) -> StatusResul
         database.wait_until_reachable(wait_seconds)
     if not database.exists():
         absent = state_without_revision(database, "absent")
-        return StatusResult(absent, None, (), None, None)
+        drift = _drift(database, absent) if with_drift else None
+        return StatusResult(absent, None, (), None, None, drift)
     with database.connect(read_only=True) as connection:
         state = read_state_on(connection, database)
         history = read_history(connection, database)
-        return StatusResult(
+        result = StatusResult(
             database=state,
             size_bytes=database.backend.sizes.database_size(connection),
             history=history,
             last_backup=_newest(history, "backup"),
             last_cleanup=_newest(history, "cleanup"),
         )
+    return replace(result, drift=_drift(database, state)) if with_drift else result
+
+
+def _drift(database: Database, state: DatabaseState) -> Drift:
+    from qadb.revisions.drift import Drift, find_drift  # noqa: PLC0415 - loads Alembic
+
+    if state.state not in {"current", "behind"}:
+        return Drift("unknown", reason="It stands at no revision that this qadb knows.")
+    return find_drift(database)
 
 
 def _newest(history: tuple[HistoryEntry, ...], operation: Operation) -> datetime | None:

@@ -87,8 +87,8 @@ def require_managed(database: Database, state: DatabaseState) -> None:
     if state.state == "unmanaged":
         raise UnmanagedDatabase(
             f"{shown} holds tables that qadb did not make.",
-            hint="Name another database in QADB_DATABASE_URL. Taking over tables that were "
-            "made without migrations (qadb init --adopt) comes with a later version.",
+            hint="Name another database in QADB_DATABASE_URL. Where they are qadb's own, made "
+            "without migrations, take them over with: qadb init --adopt",
         )
     if state.state == "ahead":
         raise RevisionMismatch(

@@ -13,6 +13,7 @@ from qadb.backends.postgresql import (
     keys,
     locks,
     migrations,
+    scratch,
     seeding,
     sizes,
     text_search,
@@ -32,6 +33,7 @@ backend = Backend(
     context=context,
     upserts=upserts,
     conflicts=conflicts,
+    scratch=scratch,
     seeding=seeding,
     text_search=text_search,
 )

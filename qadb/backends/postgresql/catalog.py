@@ -43,6 +43,9 @@ SELECT 'table ' || c.relname || ' column ' || a.attname, concat_ws(' ',
     CASE a.attidentity WHEN 'a' THEN 'identity always' WHEN 'd' THEN 'identity by default' END,
     CASE a.attgenerated WHEN 's' THEN 'generated stored' WHEN 'v' THEN 'generated virtual' END,
     'default ' || pg_get_expr(d.adbin, d.adrelid, true),
+    CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' || a.attstorage::text END,
+    'compression ' || nullif(a.attcompression::text, ''),
+    CASE WHEN a.attstattarget >= 0 THEN 'statistics ' || a.attstattarget END,
     'options ' || array_to_string(a.attoptions, ', ')), c.relname
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -168,8 +171,20 @@ LEFT JOIN pg_type y ON d.classoid = 'pg_type'::regclass AND y.oid = d.objoid
 WHERE coalesce(c.relnamespace, f.pronamespace, y.typnamespace) = %(namespace)s
 """
 
+# Collations, operators, text search configurations and whatever else may lie in a namespace.
+OTHERS = """
+SELECT pg_describe_object(d.classid, d.objid, 0), 'present', NULL
+FROM pg_depend d
+WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = %(namespace)s AND d.deptype = 'n'
+  AND d.classid NOT IN ('pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass,
+                        'pg_constraint'::regclass, 'pg_statistic_ext'::regclass,
+                        'pg_default_acl'::regclass, 'pg_extension'::regclass)
+  AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid
+                  AND e.objid = d.objid AND e.deptype = 'e')
+"""
+
 _QUERIES_OF_TABLES = (TABLES, COLUMNS, CONSTRAINTS, INDEXES, TRIGGERS, POLICIES, RULES, STATISTICS)
-_QUERIES = (*_QUERIES_OF_TABLES, VIEWS, SEQUENCES, FUNCTIONS, TYPES, COMMENTS)
+_QUERIES = (*_QUERIES_OF_TABLES, VIEWS, SEQUENCES, FUNCTIONS, TYPES, COMMENTS, OTHERS)
 
 # Tables, views and sequences that came with an extension.
 OF_EXTENSIONS = """

@@ -10,6 +10,7 @@ from qadb.cli.humanize import format_count, format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from qadb.operations.adopt import AdoptResult
     from qadb.operations.demo import DemoResult
     from qadb.operations.init import InitResult
     from qadb.operations.migrate import MigrateResult
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 _MOST_NAMED = 6
 
 
-def init_document(result: InitResult, demo: DemoResult | None = None) -> dict[str, object]:
+def init_document(
+    result: InitResult, demo: DemoResult | None = None, *, adopted: AdoptResult | None = None
+) -> dict[str, object]:
     """Return the JSON fields."""
     return {
         "created": result.created,
@@ -28,12 +31,26 @@ def init_document(result: InitResult, demo: DemoResult | None = None) -> dict[st
         "to": result.to_revision,
         "applied": result.applied,
         "dry_run": False,
+        "adopted": None if adopted is None else adopted.adopted,
+        "nearest": None,
+        "differences": [],
         "demo": demo,
     }
 
 
-def init_text(result: InitResult, where: str, demo: DemoResult | None = None) -> Iterator[Block]:
+def init_text(
+    result: InitResult,
+    where: str,
+    demo: DemoResult | None = None,
+    *,
+    adopted: AdoptResult | None = None,
+) -> Iterator[Block]:
     """Say what was made."""
+    if adopted is not None and adopted.adopted:
+        rows = (
+            f"; {adopted.reference_rows} reference rows written" if adopted.reference_rows else ""
+        )
+        yield Line(f"Took over {where} at revision {adopted.revision}{rows}.", "ok")
     if result.created:
         yield Line(f"Created {where}", "ok")
     if result.applied:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Block, Column, Fields, Heading, Line, Marked, Table
 from qadb.cli.humanize import format_duration, format_size, format_time
+from qadb.cli.views.checks import Check
+from qadb.cli.views.drift import difference_line, drift_document, drift_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +40,23 @@ def status_document(result: StatusResult) -> dict[str, object]:
         "history": [_entry_document(entry) for entry in result.history],
         "last_backup": result.last_backup,
         "last_cleanup": result.last_cleanup,
+        "drift": None if result.drift is None else drift_document(result.drift),
     }
+
+
+def status_checks(result: StatusResult, where: str) -> list[Check]:
+    """Return the answers for the formats of CI systems."""
+    found = result.database
+    at = f"{where} is {found.state}" + (f" at {found.revision}" if found.revision else "")
+    sentence = f"{at}. {_ADVICE.get(found.state, '')}".rstrip()
+    checks = [Check("state", "passed" if result.is_current else "failed", (sentence,))]
+    drift = result.drift
+    if drift is not None and drift.status == "unknown":
+        checks.append(Check("drift", "unknown", (drift.reason or "",)))
+    elif drift is not None:
+        lines = tuple(map(difference_line, drift.differences))
+        checks.append(Check("drift", "failed" if lines else "passed", lines))
+    return checks
 
 
 def _entry_document(entry: HistoryEntry) -> dict[str, object]:
@@ -80,6 +98,9 @@ def status_text(
     if result.history:
         yield Heading("History")
         yield _history(result.history)
+    if result.drift is not None:
+        yield Heading("Drift")
+        yield from drift_text(result.drift)
     if found.state in _ADVICE:
         yield Line(_ADVICE[found.state], _SEVERITY.get(found.state, "crit"))
 

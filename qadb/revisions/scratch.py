@@ -1,0 +1,95 @@
+"""What the revisions really make: they are run in an empty place, and its catalog is read.
+
+The place is of the database's own engine and version, so its words compare with the live ones.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+
+from qadb.revisions.catalogue import BASE
+from qadb.revisions.environment import script_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from alembic.runtime.migration import MigrationStep
+    from sqlalchemy import Connection
+
+    from qadb.backends.catalog import Catalog
+    from qadb.database import Database
+
+
+@contextmanager
+def migrated_place(
+    database: Database,
+    revision: str | None,
+    *,
+    after_step: Callable[[str, Connection], None] = lambda _revision, _connection: None,
+) -> Iterator[Connection]:
+    """Run the revisions up to one in an empty place, for as long as the block lasts.
+
+    Args:
+        database: what the place should be like.
+        revision: where to stop; None is base.
+        after_step: called after each revision, with its number.
+
+    Raises:
+        InsufficientPrivilege: there is no place to be had; the hint says what it takes.
+        MigrationFailed, DatabaseFailure: a revision does not run.
+    """
+    with database.translated(), database.backend.scratch.empty_place(database.engine()) as place:
+        if revision is not None:
+            _run(database, place, revision, after_step)
+        yield place
+
+
+def catalog_at(database: Database, revision: str | None) -> Catalog:
+    """The catalog that the revisions make up to one; raises as `migrated_place`."""
+    with migrated_place(database, revision) as place:
+        return read_catalog(database, place)
+
+
+def read_catalog(database: Database, connection: Connection) -> Catalog:
+    """The catalog of a connection's place, without the tool's own tables."""
+    return database.backend.catalog.read_catalog(
+        connection, ignore_tables=database.schema.own_tables
+    )
+
+
+def _run(
+    database: Database,
+    place: Connection,
+    revision: str,
+    after_step: Callable[[str, Connection], None],
+) -> None:
+    script = script_directory(database.schema)
+
+    def steps(heads: tuple[str, ...], _context: MigrationContext) -> Iterator[MigrationStep]:
+        # Alembic's own annotation wants one head; alembic.command passes the tuple as well.
+        for step in script._upgrade_revs(revision or BASE, heads):  # type: ignore[arg-type] # noqa: SLF001 - as alembic.command does
+            yield step
+            after_step(step.revision.revision, place)
+
+    options = {
+        "version_table": database.schema.version_table,
+        "transactional_ddl": True,
+        "fn": steps,
+        "script": script,
+    }
+    context = _InOneTransaction.configure(place, opts=options)
+    with context.begin_transaction(), Operations.context(context):
+        context.run_migrations()
+
+
+class _InOneTransaction(MigrationContext):
+    """Runs an autocommit block in the transaction that will be rolled back."""
+
+    @contextmanager
+    def autocommit_block(self) -> Iterator[None]:
+        """Stay in the transaction."""
+        yield

@@ -1,0 +1,1 @@
+"""Drift: what the revisions make against what is there, on both engines."""
