@@ -13,6 +13,10 @@ CHECKOUT = Path(__file__).parents[1]
 EXPECTED = (
     r"qadb --help / alembic --help: .* s against .* s, ratio .* \(at most 0\.5\)",
     r"qadb status / import sqlalchemy\.orm: .* \(at most 1\.3\)",
+    r"SQLite, from nothing to head: qadb init / alembic upgrade: .* \(at most 1\.2\)",
+    r"SQLite, drift: .* s \(at most 0\.5\)",
+    r"PostgreSQL \S+, from nothing to head: qadb init / alembic upgrade: .* \(at most 1\.2\)",
+    r"PostgreSQL \S+, drift: .* s \(at most 2\)",
     r"SQLite, 300 cases: qadb ingest / expat \+ executemany: .* \(at most 3\)",
     r"SQLite, 300 cases, all known: .* \(at most 4\)",
     r"PostgreSQL \S+, 300 cases: qadb ingest / expat \+ COPY: .* \(at most 3\)",

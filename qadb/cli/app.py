@@ -6,6 +6,7 @@ Owns the list of verbs. Adding one is a line here, a thin file in ``commands/`` 
 
 from __future__ import annotations
 
+import gc
 import inspect
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,8 @@ from qadb.cli.options import GlobalOptions, add_global_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+OBJECTS_BETWEEN_COLLECTIONS = 50_000  # imports make many that stay: looking at them is a tenth
 
 VERBS: Mapping[str, str] = {
     "init": "qadb.cli.commands.init:init",
@@ -84,4 +87,8 @@ app = create_app(VERBS)
 
 def main() -> None:
     """Run the process's command line; ends the process."""
-    app(prog_name="qadb")
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    try:
+        app(prog_name="qadb")
+    finally:
+        gc.freeze()  # or the interpreter would look at every object once more to end itself

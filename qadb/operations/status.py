@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from qadb.errors import DatabaseUnreachable
 from qadb.revisions.history import HistoryEntry, read_history
 from qadb.revisions.state import DatabaseState, read_state_on, state_without_revision
 
@@ -62,21 +63,27 @@ def read_status(
     """
     if wait_seconds:
         database.wait_until_reachable(wait_seconds)
-    if not database.exists():
-        absent = state_without_revision(database, "absent")
-        drift = _drift(database, absent) if with_drift else None
-        return StatusResult(absent, None, (), None, None, drift)
+    try:
+        result = _read(database)
+    except DatabaseUnreachable:
+        if database.exists():  # asked only now: it is a connection more
+            raise
+        result = StatusResult(state_without_revision(database, "absent"), None, (), None, None)
+    if with_drift:
+        result = replace(result, drift=_drift(database, result.database))
+    return result
+
+
+def _read(database: Database) -> StatusResult:
     with database.connect(read_only=True) as connection:
-        state = read_state_on(connection, database)
         history = read_history(connection, database)
-        result = StatusResult(
-            database=state,
+        return StatusResult(
+            database=read_state_on(connection, database),
             size_bytes=database.backend.sizes.database_size(connection),
             history=history,
             last_backup=_newest(history, "backup"),
             last_cleanup=_newest(history, "cleanup"),
         )
-    return replace(result, drift=_drift(database, state)) if with_drift else result
 
 
 def _drift(database: Database, state: DatabaseState) -> Drift:

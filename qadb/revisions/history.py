@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sqlalchemy import (
@@ -37,6 +38,7 @@ Direction: TypeAlias = Literal["up", "down"]
 Operation: TypeAlias = Literal["migrate", "rollback", "adopt", "backup", "restore", "cleanup"]
 
 _IS_READY = "qadb_history_is_ready"
+_USER = "qadb_user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class HistoryEntry:
     is_edited: bool | None
 
 
+@cache  # a definition made anew would be compiled anew with each entry
 def history_table(schema: Schema) -> Table:
     """The table's definition. Times are fixed-width UTC text on both engines.
 
@@ -112,7 +115,7 @@ def record_entry(
             checksum=checksums.get(revision or "") if direction else None,
             applied_at=applied_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             elapsed_seconds=round(elapsed_seconds, 6),
-            user_name=database.backend.connector.user_name(connection),
+            user_name=_user_name(connection, database),
             qadb_version=__version__,
             backup=backup,
         )
@@ -131,6 +134,13 @@ def _make_ready(connection: Connection, table: Table) -> None:
             added = CreateColumn(column).compile(dialect=connection.dialect)
             connection.exec_driver_sql(f"ALTER TABLE {name} ADD COLUMN {added}")
     connection.info[_IS_READY] = True
+
+
+def _user_name(connection: Connection, database: Database) -> str:
+    if _USER not in connection.info:
+        connection.info[_USER] = database.backend.connector.user_name(connection)
+    name: str = connection.info[_USER]
+    return name
 
 
 def read_history(connection: Connection, database: Database) -> tuple[HistoryEntry, ...]:

@@ -18,9 +18,9 @@ from qadb.errors import QadbError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.5
 LONGEST_QUERY = 200
 MOST_SHOWN = 3
 
@@ -75,14 +75,18 @@ class BlockerWatch:
         self._pid = pid
 
     def _watch(self) -> None:
-        with contextlib.suppress(SQLAlchemyError, QadbError):  # looking is a courtesy
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.suppress(SQLAlchemyError, QadbError))  # a courtesy
+            connection: Connection | None = None
             while not self._ended.wait(POLL_SECONDS):
+                if connection is None:
+                    connection = stack.enter_context(self._engine.connect())
                 if self._pid is not None:
-                    self._look(self._pid)
+                    self._look(connection, self._pid)
 
-    def _look(self, pid: int) -> None:
-        with self._engine.connect() as connection:
-            rows = connection.exec_driver_sql(BLOCKERS, (pid,)).all()
+    def _look(self, connection: Connection, pid: int) -> None:
+        rows = connection.exec_driver_sql(BLOCKERS, (pid,)).all()
+        connection.rollback()  # a snapshot that is kept would hold up others
         if not rows:
             return
         is_new = rows[0][0] != self.blocking_pid
