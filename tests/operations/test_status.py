@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg2
 import pytest
 
+from qadb.backends.postgresql import connector
 from qadb.errors import DatabaseUnreachable
 from qadb.operations.init import init_database
 from qadb.operations.rollback import plan_rollback, rollback
@@ -155,15 +157,15 @@ def test_status_waits_for_a_server_that_is_coming_up(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_database(postgresql_url) as database:
-        genuine = database.backend.connector.database_exists
-        refusals = [DatabaseUnreachable("Not yet.") for _ in range(3)]
+        genuine = connector._connect
+        refusals = [psycopg2.OperationalError("the database system is starting up")] * 4
 
-        def coming_up(url: DatabaseUrl) -> bool:
+        def coming_up(url: DatabaseUrl) -> psycopg2.extensions.connection:
             if refusals:
                 raise refusals.pop()
             return genuine(url)
 
-        monkeypatch.setattr(database.backend.connector, "database_exists", coming_up)
+        monkeypatch.setattr(connector, "_connect", coming_up)
         monkeypatch.setattr("qadb.retries.time.sleep", lambda _: None)
 
         with pytest.raises(DatabaseUnreachable):
