@@ -60,10 +60,18 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what needs PostgreSQL once a server, and what needs a database once an engine."""
+    """Run what needs PostgreSQL once a server, and what needs a database once an engine.
+
+    Coverage is measured on the first server: another runs the same lines, at twice the time.
+    """
+    choices = metafunc.config.stash[CHOICES]
     servers = [
-        pytest.param(choice, id=choice.test_id, marks=pytest.mark.postgresql)
-        for choice in metafunc.config.stash[CHOICES]
+        pytest.param(
+            choice,
+            id=choice.test_id,
+            marks=[pytest.mark.postgresql, *([pytest.mark.no_cover] if number else [])],
+        )
+        for number, choice in enumerate(choices)
     ]
     places = {
         "postgresql_server": servers,

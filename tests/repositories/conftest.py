@@ -17,17 +17,19 @@ from tests.sessions.conftest import (
     postgresql_template,
     postgresql_tenants,
     tenants_template,
-    tenants_url,
 )
+from tests.sessions.places import copy_of, open_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
     from qadb.database import Database
     from qadb.sessions.unit import UnitOfWork
+    from tests.support.postgres_server import PostgresServer
 
 __all__ = [
     "acme",
@@ -35,8 +37,17 @@ __all__ = [
     "postgresql_template",
     "postgresql_tenants",
     "tenants_template",
-    "tenants_url",
 ]
+
+
+@pytest.fixture
+def tenants_url(
+    request: pytest.FixtureRequest, database_server: PostgresServer | None, tmp_path: Path
+) -> Iterator[str]:
+    has_lab = "rival_lab" in request.fixturenames
+    template: str = request.getfixturevalue("lab_template" if has_lab else "tenants_template")
+    with copy_of(template, database_server, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
@@ -74,9 +85,21 @@ def products(acme: UnitOfWork) -> ProductRepository:
     return repository
 
 
-@pytest.fixture
-def rival_lab(database: Database) -> None:
-    """Results of the other tenant that would be found wherever a query is not confined."""
+@pytest.fixture(scope="session")
+def lab_template(
+    database_server: PostgresServer | None,
+    tenants_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """The two tenants, and results of the other one that are not looked for."""
+    folder = tmp_path_factory.mktemp("lab")
+    with copy_of(tenants_template, database_server, folder) as url:
+        with open_database(url) as database:
+            _fill_lab(database)
+        yield url
+
+
+def _fill_lab(database: Database) -> None:
     with database.session(tenant="rival") as session:
         lab = Lab(session)
         for day in range(6):
@@ -88,6 +111,11 @@ def rival_lab(database: Database) -> None:
                 run, "rival-slow", "failed", occurrence=occurrence, duration_ms=999_999,
                 signature="same", message="rival secret",
             )  # fmt: skip
+
+
+@pytest.fixture
+def rival_lab(database: Database) -> None:
+    """Results of the other tenant that would be found wherever a query is not confined."""
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ def start_server(
         PostgresUnavailableError: it does not start; the message holds the end of its log.
     """
     password = secrets.token_hex(8)
-    order = Order(str(binaries.bin_dir), USER, password, preferred_port)
+    order = Order(str(binaries.bin_dir), USER, password, binaries.major, preferred_port)
     with _keeper(order) as ready:
         port, folder = ready["port"], Path(str(ready["folder"]))
         yield PostgresServer(
