@@ -200,6 +200,12 @@ class RevisionMismatch(QadbError):
     code = "revision_mismatch"
 
 
+class NotComparable(QadbError):
+    """What revisions make can't be found out in an empty place; the hint says what it takes."""
+
+    code = "not_comparable"
+
+
 class RevisionNotFound(QadbError):
     """No such revision in this version of qadb."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import DeclarativeBase
 
     from qadb.backends.catalog import Catalog
+    from qadb.backends.effects import Effect
     from qadb.backends.values import Actor, BrokenRule, ConnectionOptions, LockHolder, TableSize
     from qadb.errors import QadbError
     from qadb.schema import Schema
@@ -186,7 +187,8 @@ class Scratch(Protocol):
         """Connect to a place where nothing is yet and nothing stays, in one transaction.
 
         Raises:
-            InsufficientPrivilege: there is none; the hint says what it takes.
+            NotComparable: there is none, or a statement reaches out of it; the hint says what it
+                takes.
         """
         ...
 
@@ -294,6 +296,18 @@ class TextSearch(Protocol):
         ...
 
 
+class StatementReader(Protocol):
+    """Knows what a statement of a revision takes from those who use the tables."""
+
+    def read_effects(self, statement: str) -> tuple[Effect, ...]:
+        """Return what it does to tables; nothing where nobody would notice."""
+        ...
+
+    def file_ids(self, connection: Connection) -> dict[str, int]:
+        """Return what changes when a table is written anew, by table; empty where nothing does."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """One engine's adapter: its name and the modules that meet each protocol."""
@@ -312,4 +326,5 @@ class Backend:
     conflicts: ConflictReader
     scratch: Scratch
     seeding: Seeding
+    statements: StatementReader
     text_search: TextSearch

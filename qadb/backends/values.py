@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ORIGINAL_STATEMENT = "qadb_original_statement"
+"""Where a scratch place's connection keeps, in its ``info``, a statement that it ran otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:

@@ -53,3 +53,8 @@ def _character_width(character: str) -> int:
     if combining(character) or character in "\u200b\u200d\ufe0f":
         return 0
     return 2 if east_asian_width(character) in "WF" else 1
+
+
+def shorten(text: str, longest: int) -> str:
+    """Cut a text that is longer, and show that it was."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -47,7 +47,7 @@ def adopt_database(
 
     Raises:
         UnmanagedDatabase: it bears the mark of another application.
-        InsufficientPrivilege: the revisions can't be run anywhere to compare with.
+        NotComparable: the revisions can't be run anywhere to compare with.
         LockNotAvailable: another operation did not end in time.
     """
     with database.exclusive(wait_seconds=wait_lock_seconds, on_wait=tell_about_waiting(notify)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qadb.errors import RevisionMismatch
@@ -15,6 +15,7 @@ from qadb.operations.common import (
 )
 from qadb.progress import no_progress
 from qadb.revisions.catalogue import BASE, HEAD, Revision, read_catalogue
+from qadb.revisions.plan import RunPlan, plan_run
 from qadb.revisions.runner import AppliedRevision, run_revisions
 from qadb.revisions.script import render_sql
 from qadb.revisions.state import DatabaseState, read_state, require_managed
@@ -32,17 +33,21 @@ class MigrateResult:
 
     Attributes:
         applied: revisions run now; in a dry run, those that would be, with 0 seconds.
+        plan: what they would do; None where nobody asked.
     """
 
     from_revision: str | None
     to_revision: str | None
     applied: tuple[AppliedRevision, ...]
     dry_run: bool
+    plan: RunPlan | None = None
 
 
 def plan_migration(database: Database, target: str = HEAD) -> MigrateResult:
-    """Say which revisions ``migrate`` would apply; writes nothing."""
-    return _planned(*_plan(database, target))
+    """Say which revisions ``migrate`` would apply, and what they would do; writes nothing."""
+    state, to_apply = _plan(database, target)
+    plan = plan_run(database, to_apply, state.revision)
+    return replace(_planned(state, to_apply), plan=plan)
 
 
 def render_migration(database: Database, target: str = HEAD) -> tuple[MigrateResult, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qadb.errors import RevisionMismatch, RevisionNotFound
@@ -33,6 +33,8 @@ class RollbackResult:
     Attributes:
         applied: revisions taken back, newest first; in a dry run, those that would be.
         losses: tables and columns that go with them, with what they held before.
+        empty: revisions among them whose way back does nothing: what they made stays, and only the
+            version goes back.
     """
 
     from_revision: str | None
@@ -40,6 +42,7 @@ class RollbackResult:
     applied: tuple[AppliedRevision, ...]
     losses: tuple[Loss, ...]
     dry_run: bool
+    empty: tuple[str, ...] = ()
 
     @property
     def is_needed(self) -> bool:
@@ -69,7 +72,9 @@ def plan_rollback(
         AppliedRevision(r.revision, r.title, 0.0) for r in reversed(catalogue.revisions[there:here])
     )
     losses = find_losses(database, state.revision, to) if taken_back else ()
-    return RollbackResult(state.revision, to, taken_back, losses, dry_run=True)
+    gone = catalogue.revisions[there:here]
+    empty = tuple(r.revision for r in reversed(gone) if not r.takes_back)
+    return RollbackResult(state.revision, to, taken_back, losses, dry_run=True, empty=empty)
 
 
 def rollback(
@@ -104,7 +109,7 @@ def rollback(
             on_step=count_steps(progress, len(plan.applied)),
             on_retry=notify,
         )
-    return RollbackResult(plan.from_revision, plan.to_revision, applied, losses, dry_run=False)
+    return replace(plan, applied=applied, losses=losses, dry_run=False)
 
 
 def _check_plan(database: Database, plan: RollbackResult) -> tuple[Loss, ...]:

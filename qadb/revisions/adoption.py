@@ -50,7 +50,7 @@ def find_likeness(database: Database) -> Likeness | None:
     """Compare the live catalog with what each revision makes; None where there is no revision.
 
     Raises:
-        InsufficientPrivilege: there is no place to make them in; the hint says what it takes.
+        NotComparable: there is no place to make them in; the hint says what it takes.
     """
     with database.connect(read_only=True) as connection:
         found = read_catalog(database, connection)

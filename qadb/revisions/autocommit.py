@@ -25,7 +25,7 @@ def _does_more(block: list[ast.stmt]) -> bool:
     holders = [statement for statement in block if _holds_block(statement)]
     if not holders:
         return False
-    others = [s for s in block if s not in holders and not _is_idle(s)]
+    others = [s for s in block if s not in holders and not is_idle(s)]
     branches = [b for s in holders if isinstance(s, ast.If) for b in (s.body, s.orelse)]
     return len(holders) > 1 or bool(others) or any(map(_does_more, branches))
 
@@ -37,8 +37,8 @@ def _holds_block(statement: ast.stmt) -> bool:
     )
 
 
-def _is_idle(statement: ast.stmt) -> bool:
-    """A docstring or nothing at all."""
+def is_idle(statement: ast.stmt) -> bool:
+    """Tell whether a statement is a docstring, ``pass``, or an ellipsis."""
     return isinstance(statement, ast.Pass) or (
         isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     )

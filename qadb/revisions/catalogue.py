@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from qadb.errors import QadbError, RevisionNotFound
-from qadb.revisions.autocommit import require_alone
+from qadb.revisions.autocommit import is_idle, require_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,12 +30,14 @@ class Revision:
         revision: its number, such as ``002``.
         title: first line of the file's docstring.
         checksum: SHA-256 of the file, and of those beside it that bear its number.
+        takes_back: its way down does something; False where the function is empty or missing.
     """
 
     revision: str
     down_revision: str | None
     title: str
     checksum: str
+    takes_back: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,14 @@ def _read_revision(path: Path) -> Revision:
         checksum=sha256(
             source + b"".join(_companions(path, str(constants["revision"])))
         ).hexdigest(),
+        takes_back=_does_something(tree, "downgrade"),
     )
+
+
+def _does_something(tree: ast.Module, name: str) -> bool:
+    """Tell whether a function of a revision's file holds more than a docstring and ``pass``."""
+    found = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name)
+    return any(not is_idle(statement) for function in found for statement in function.body)
 
 
 def _companions(path: Path, revision: str) -> Iterator[bytes]:

@@ -8,19 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from qadb.backends.catalog import diff
-from qadb.errors import InsufficientPrivilege
+from qadb.backends.catalog import Catalog, diff
+from qadb.errors import NotComparable
 from qadb.revisions.catalogue import read_catalogue
+from qadb.revisions.losses import columns_at, columns_of
 from qadb.revisions.scratch import catalog_at, migrated_place, read_catalog
 from qadb.revisions.state import read_state_on, require_managed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from qadb.backends.catalog import Catalog, Difference
+    from qadb.backends.catalog import Difference
     from qadb.database import Database
 
 DriftStatus: TypeAlias = Literal["none", "found", "unknown"]
+Columns: TypeAlias = "Mapping[str, frozenset[str]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Drift:
         status: ``unknown`` where there was nothing to compare with.
         differences: ordered by object; of an object that is missing or unexpected as a whole, its
             parts are not listed.
-        reason: why nobody can tell, and what it takes; None where somebody can.
+        reason: why not everything could be seen, and what it takes; None where it was.
     """
 
     status: DriftStatus
@@ -49,11 +51,27 @@ def find_drift(database: Database) -> Drift:
         state = read_state_on(connection, database)
         require_managed(database, state)
         found = read_catalog(database, connection)
+        columns = columns_of(connection, database.schema)
     try:
         expected = catalog_at(database, state.revision)
-    except InsufficientPrivilege as error:
-        return Drift("unknown", reason=f"{error.message} {error.hint or ''}".rstrip())
+    except NotComparable as error:
+        return _by_names(columns_at(database.schema, state.revision), columns, error)
     return compare(expected, found)
+
+
+def _by_names(expected: Columns, found: Columns, error: NotComparable) -> Drift:
+    """Compare the names of tables and columns, which the revisions tell in memory as well."""
+    names = (_catalog_of(expected), _catalog_of(found))
+    differences = compare(*names).differences
+    reason = f"{error.message} {error.hint or ''}".rstrip()
+    seen = "Only the names of tables and columns were compared."
+    return Drift("found" if differences else "unknown", differences, reason=f"{reason} {seen}")
+
+
+def _catalog_of(columns: Columns) -> Catalog:
+    objects = {f"table {name}": "present" for name in columns}
+    parts = {f"table {name} column {x}": "present" for name, own in columns.items() for x in own}
+    return Catalog({**objects, **parts})
 
 
 def find_drift_of_models(database: Database) -> Drift:
@@ -67,7 +85,7 @@ def find_drift_of_models(database: Database) -> Drift:
         with migrated_place(database, None) as place:
             metadata.create_all(place)
             modelled = read_catalog(database, place)
-    except InsufficientPrivilege as error:
+    except NotComparable as error:
         return Drift("unknown", reason=f"{error.message} {error.hint or ''}".rstrip())
     return compare(expected, modelled)
 

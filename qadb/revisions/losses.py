@@ -17,7 +17,7 @@ from qadb.revisions.runner import run_revisions
 from qadb.settings import DatabaseUrl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -44,14 +44,24 @@ class Loss:
 
 def find_losses(database: Database, current: str | None, target: str | None) -> tuple[Loss, ...]:
     """Count what goes when the database goes from ``current`` back to ``target``."""
-    before, after = _columns_at(database.schema, current), _columns_at(database.schema, target)
-    gone: list[Loss] = []
+    before, after = columns_at(database.schema, current), columns_at(database.schema, target)
+    return count_losses(database, gone(before, after))
+
+
+def gone(
+    before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]]
+) -> Iterator[Loss]:
+    """Yield tables, and columns of tables that stay, which are not there afterwards; uncounted.
+
+    Args:
+        before: columns by table.
+        after: the same afterwards.
+    """
     for name in sorted(before):
         if name not in after:
-            gone.append(Loss(name, None, 0))
+            yield Loss(name, None, 0)
         else:
-            gone.extend(Loss(name, lost, 0) for lost in sorted(before[name] - after[name]))
-    return count_losses(database, gone)
+            yield from (Loss(name, lost, 0) for lost in sorted(before[name] - after[name]))
 
 
 def count_losses(database: Database, losses: Iterable[Loss]) -> tuple[Loss, ...]:
@@ -70,16 +80,22 @@ def _count(connection: Connection, name: str, losses: Sequence[Loss]) -> Iterato
     return (replace(loss, rows=int(rows)) for loss, rows in zip(losses, row, strict=True))
 
 
-def _columns_at(schema: Schema, revision: str | None) -> dict[str, frozenset[str]]:
+def columns_at(schema: Schema, revision: str | None) -> dict[str, frozenset[str]]:
     """Columns by table as the migrations make them, up to ``revision``."""
     if revision is None:
         return {}
     with Database(DatabaseUrl("sqlite", is_memory=True), schema) as scratch:
         run_revisions(scratch, "up", revision, lock_timeout_seconds=0, on_step=lambda _step: None)
         with scratch.connect() as connection:
-            inspector = inspect(connection)
-            return {
-                name: frozenset(c["name"] for c in inspector.get_columns(name))
-                for name in inspector.get_table_names()
-                if name not in schema.own_tables | schema.unmapped
-            }
+            return columns_of(connection, schema)
+
+
+def columns_of(connection: Connection, schema: Schema) -> dict[str, frozenset[str]]:
+    """Columns by table of a database, without what is the tool's or an engine's own."""
+    inspector = inspect(connection)
+    hidden = schema.own_tables | schema.unmapped
+    return {
+        name: frozenset(c["name"] for c in inspector.get_columns(name)) - hidden
+        for name in inspector.get_table_names()
+        if name not in hidden
+    }

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
+from qadb.errors import NotComparable
 from qadb.revisions.catalogue import BASE
 from qadb.revisions.environment import script_directory
+from qadb.revisions.runner import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +31,7 @@ def migrated_place(
     database: Database,
     revision: str | None,
     *,
+    before_steps: Callable[[Connection], None] = lambda _connection: None,
     after_step: Callable[[str, Connection], None] = lambda _revision, _connection: None,
 ) -> Iterator[Connection]:
     """Run the revisions up to one in an empty place, for as long as the block lasts.
@@ -36,15 +39,26 @@ def migrated_place(
     Args:
         database: what the place should be like.
         revision: where to stop; None is base.
+        before_steps: called with the connection before the first revision.
         after_step: called after each revision, with its number.
 
     Raises:
-        InsufficientPrivilege: there is no place to be had; the hint says what it takes.
-        MigrationFailed, DatabaseFailure: a revision does not run.
+        NotComparable: there is no place to be had, or a revision does not run in one; the hint says
+            what it takes.
     """
     with database.translated(), database.backend.scratch.empty_place(database.engine()) as place:
+        before_steps(place)
         if revision is not None:
-            _run(database, place, revision, after_step)
+            try:
+                _run(database, place, revision, after_step)
+            except NotComparable:
+                raise
+            except Exception as error:
+                reason = first_line(database.url.redact(str(error))) or type(error).__name__
+                raise NotComparable(
+                    f"A revision does not run where there are no rows: {reason}",
+                    hint="Only running it on a copy of the data shows what it does.",
+                ) from error
         yield place
 
 
@@ -81,7 +95,7 @@ def _run(
         "fn": steps,
         "script": script,
     }
-    context = _InOneTransaction.configure(place, opts=options)
+    context = _InOneTransaction(place.dialect, place, options, None)
     with context.begin_transaction(), Operations.context(context):
         context.run_migrations()
 

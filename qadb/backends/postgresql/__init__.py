@@ -16,6 +16,7 @@ from qadb.backends.postgresql import (
     scratch,
     seeding,
     sizes,
+    statements,
     text_search,
     upserts,
 )
@@ -35,5 +36,6 @@ backend = Backend(
     conflicts=conflicts,
     scratch=scratch,
     seeding=seeding,
+    statements=statements,
     text_search=text_search,
 )

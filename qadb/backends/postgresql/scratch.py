@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import event
 
-from qadb.errors import InsufficientPrivilege
+from qadb.backends.sql_text import mask, one_line
+from qadb.backends.values import ORIGINAL_STATEMENT
+from qadb.errors import NotComparable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy import Connection, Engine
 
@@ -30,6 +32,13 @@ SELECT has_database_privilege(current_database(), 'CREATE'),
        quote_ident(current_database()), quote_ident(current_user)
 """
 
+# Every namespace where somebody's tables may be.
+NAMESPACES_SQL = """
+SELECT nspname FROM pg_catalog.pg_namespace
+WHERE nspname NOT LIKE 'pg\\_%%' AND nspname <> 'information_schema'
+"""
+
+_LEAVES = re.compile(r"SET\s+(?:LOCAL\s+|SESSION\s+)?(?:search_path|SCHEMA)\b", re.IGNORECASE)
 _CONCURRENTLY = re.compile(
     r"(?P<before>\s*(?:CREATE\s+(?:UNIQUE\s+)?|DROP\s+)INDEX)\s+CONCURRENTLY\b", re.IGNORECASE
 )
@@ -40,16 +49,19 @@ def empty_place(engine: Engine) -> Iterator[Connection]:
     """Connect to the database with an empty namespace for all that is made.
 
     Raises:
-        InsufficientPrivilege: the server is a standby, or the role may make no namespace.
+        NotComparable: the server is a standby, the role may make no namespace, or a statement
+            reaches into another namespace.
     """
     name = f"qadb_scratch_{secrets.token_hex(6)}"
-    with engine.connect() as connection, _without_concurrently(engine):
+    with engine.connect() as connection:
         transaction = connection.begin()
         try:
             _require_rights(connection)
+            others = connection.exec_driver_sql(NAMESPACES_SQL).scalars().all()
             connection.exec_driver_sql(LOCK_TIMEOUT_SQL)
             connection.exec_driver_sql(f"CREATE SCHEMA {name}")
             connection.exec_driver_sql(f"SET LOCAL search_path TO {name}")
+            _keep_inside(connection, others)
             yield connection
         finally:
             transaction.rollback()
@@ -57,34 +69,41 @@ def empty_place(engine: Engine) -> Iterator[Connection]:
 
 def _require_rights(connection: Connection) -> None:
     if connection.exec_driver_sql(IS_STANDBY_SQL).scalar_one():
-        raise InsufficientPrivilege(
+        raise NotComparable(
             "A standby takes no writes, not even such as are taken back.",
             hint="Ask the primary.",
         )
     may_create, database, role = connection.exec_driver_sql(MAY_CREATE_SQL).one()
     if not may_create:
-        raise InsufficientPrivilege(
+        raise NotComparable(
             f"{role} may make no namespace in {database} to compare with.",
             hint=f"Use the owner's role, or: GRANT CREATE ON DATABASE {database} TO {role}",
         )
 
 
-@contextmanager
-def _without_concurrently(engine: Engine) -> Iterator[None]:
-    """A transaction builds indexes as it builds all else; the index is the same."""
+def _keep_inside(connection: Connection, namespaces: Iterable[str]) -> None:
+    """Refuse what would touch the database's own objects; let indexes be built in a transaction.
+
+    The statement as it was stands in the connection's ``info`` afterwards.
+    """
+    named = "|".join(re.escape(each) for each in namespaces)
+    reaches_out = re.compile(rf"""(?<![\w."])(?:{named}|"(?:{named})")\s*\.""", re.IGNORECASE)
 
     def rewrite(
-        _connection: Connection,
+        connection: Connection,
         _cursor: object,
         statement: str,
         parameters: object,
         _context: object,
         _executemany: bool,
     ) -> tuple[str, object]:
+        text = mask(statement)
+        if reaches_out.search(text) or _LEAVES.match(text):
+            raise NotComparable(
+                f"A revision reaches out of the namespace that it runs in: {one_line(statement)}",
+                hint="Let revisions name tables without their namespace.",
+            )
+        connection.info[ORIGINAL_STATEMENT] = statement
         return _CONCURRENTLY.sub(r"\g<before>", statement, count=1), parameters
 
-    event.listen(engine, "before_cursor_execute", rewrite, retval=True)
-    try:
-        yield
-    finally:
-        event.remove(engine, "before_cursor_execute", rewrite)
+    event.listen(connection, "before_cursor_execute", rewrite, retval=True)

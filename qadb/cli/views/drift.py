@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Block, Column, Line, Table
+from qadb.cli.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +48,8 @@ def drift_text(drift: Drift) -> Iterator[Block]:
         count = len(drift.differences)
         what = "1 object differs" if count == 1 else f"{count} objects differ"
         yield Line(f"The schema drifted: {what} from what its revisions make.", "crit")
+        if drift.reason is not None:
+            yield Line(f"There may be more: {drift.reason}", "warn")
 
 
 def mismatch_document(adopted: AdoptResult) -> dict[str, object]:
@@ -100,7 +103,7 @@ def _cells(difference: Difference) -> tuple[str, str]:
     if difference.expected is None:
         return "-", "unexpected"
     if difference.found is None:
-        return _cut(expected), "missing"
+        return shorten(expected, _LONGEST), "missing"
     return _excerpts(expected, found)
 
 
@@ -114,8 +117,4 @@ def _excerpts(expected: str, found: str) -> tuple[str, str]:
         return expected, found
     start = max(0, alike - _CONTEXT)
     mark = "…" if start else ""
-    return _cut(mark + expected[start:]), _cut(mark + found[start:])
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return shorten(mark + expected[start:], _LONGEST), shorten(mark + found[start:], _LONGEST)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Block, Column, Line, Table
 from qadb.cli.humanize import format_count, format_duration
+from qadb.cli.views.plan import plan_document, plan_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,6 +88,7 @@ def migrate_document(result: MigrateResult) -> dict[str, object]:
         "to": result.to_revision,
         "applied": result.applied,
         "dry_run": result.dry_run,
+        "plan": plan_document(result.plan),
     }
 
 
@@ -96,6 +98,8 @@ def migrate_text(result: MigrateResult, where: str) -> Iterator[Block]:
         yield Line(f"{where} is at {_name(result.to_revision)}: nothing to do.", "ok")
         return
     yield from _steps(result.applied, timed=not result.dry_run)
+    if result.plan is not None:
+        yield from plan_text(result.plan)
     movement = f"{_name(result.from_revision)} to {_name(result.to_revision)}"
     if result.dry_run:
         yield Line(f"Would bring {where} from {movement}. Nothing was changed.")
@@ -116,6 +120,7 @@ def rollback_document(result: RollbackResult) -> dict[str, object]:
         "applied": result.applied,
         "dry_run": result.dry_run,
         "losses": result.losses,
+        "empty": list(result.empty),
     }
 
 
@@ -126,6 +131,8 @@ def rollback_text(result: RollbackResult, where: str) -> Iterator[Block]:
         return
     yield from _steps(result.applied, timed=not result.dry_run)
     yield from _losses(result.losses)
+    if result.empty:
+        yield Line(_nothing_back(result), "warn")
     movement = f"{_name(result.from_revision)} back to {_name(result.to_revision)}"
     if result.dry_run:
         yield Line(f"Would bring {where} from {movement}. Nothing was changed.")
@@ -140,7 +147,17 @@ def losses_question(plan: RollbackResult, where: str) -> str:
     if len(filled) > _MOST_NAMED:
         named.append(f"{len(filled) - _MOST_NAMED} more")
     what = f" and lose {', '.join(named)}" if named else ""
-    return f"Take {where} back to {_name(plan.to_revision)}{what}?"
+    warning = f"{_nothing_back(plan)} " if plan.empty else ""
+    return f"{warning}Take {where} back to {_name(plan.to_revision)}{what}?"
+
+
+def _nothing_back(result: RollbackResult) -> str:
+    names = ", ".join(result.empty)
+    which = "Revision" if len(result.empty) == 1 else "Revisions"
+    return (
+        f"{which} {names}: the way back does nothing, so what was made stays and only the version"
+        " changes."
+    )
 
 
 def _steps(applied: Sequence[AppliedRevision], *, timed: bool = True) -> Iterator[Block]:

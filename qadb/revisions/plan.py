@@ -1,0 +1,200 @@
+"""What pending revisions would do to a database, by its own figures, before they do it.
+
+The revisions are run in an empty place, and what they say there is read: which tables of the
+database they lock, write anew or read whole. How many rows that means is asked of the database
+itself. Nothing of it is locked or written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import event
+
+from qadb.backends.sql_text import one_line, read_rename
+from qadb.backends.values import ORIGINAL_STATEMENT
+from qadb.errors import NotComparable
+from qadb.revisions.losses import Loss, columns_of, count_losses, gone
+from qadb.revisions.scratch import migrated_place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from qadb.backends.effects import Effect
+    from qadb.backends.values import TableSize
+    from qadb.database import Database
+    from qadb.revisions.catalogue import Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """One statement on a table that is in use.
+
+    Attributes:
+        statement: on one line, cut where it is long.
+        table: None where it can't be told.
+        lock: the engine's name for it.
+        blocks: what others wait with while it lasts.
+        rewrites: the table is written anew.
+        scans: it is read whole.
+        rows: of the table, as the server knows them.
+        risks: what may go wrong, a sentence each.
+    """
+
+    statement: str
+    table: str | None
+    lock: str | None
+    blocks: tuple[str, ...]
+    rewrites: bool
+    scans: bool
+    rows: int
+    size_bytes: int | None
+    risks: tuple[str, ...]
+
+    @property
+    def is_grave(self) -> bool:
+        """Somebody would notice: others wait for as long as the rows take, or it may fail."""
+        takes_long = self.rewrites or self.scans
+        return bool(self.rows and ((self.blocks and takes_long) or self.risks))
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """What one revision would do.
+
+    Attributes:
+        impacts: its statements on tables that were there before the run, in their order.
+        losses: tables and columns that go, with what they hold now.
+    """
+
+    revision: str
+    title: str
+    impacts: tuple[Impact, ...]
+    losses: tuple[Loss, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run would do.
+
+    Attributes:
+        steps: one a revision; empty where nobody can tell.
+        reason: why nobody can tell, and what it takes; None where somebody can.
+    """
+
+    steps: tuple[StepPlan, ...]
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What a revision said in the empty place."""
+
+    statements: list[tuple[str, tuple[Effect, ...]]]
+    columns: dict[str, frozenset[str]]
+
+
+def plan_run(database: Database, revisions: Sequence[Revision], since: str | None) -> RunPlan:
+    """Say what pending revisions would do; ``since`` is where the database stands."""
+    if not revisions:
+        return RunPlan(())
+    try:
+        heard = _listen(database, revisions[-1].revision)
+    except NotComparable as error:
+        return RunPlan((), reason=f"{error.message} {error.hint or ''}".rstrip())
+    with database.connect(read_only=True) as connection:
+        present = database.backend.connector.list_tables(connection)
+        names = sorted(present - database.schema.own_tables)
+        sizes = {
+            size.name: size
+            for size in database.backend.sizes.table_sizes(connection, names, exact=False)
+        }
+    before = {} if since is None else heard[since].columns
+    steps = []
+    names_before: dict[str, str] = {}  # of tables that have another name by now
+    for revision in revisions:
+        after = heard[revision.revision]
+        impacts = tuple(_impacts(after.statements, sizes, names_before))
+        kept = {new for new in names_before if new in after.columns}
+        same = {names_before[new]: after.columns[new] for new in kept}
+        lost = count_losses(database, gone(before, {**after.columns, **same}))
+        steps.append(StepPlan(revision.revision, revision.title, impacts, lost))
+        before = after.columns
+    return RunPlan(tuple(steps))
+
+
+def _listen(database: Database, target: str) -> dict[str, _Heard]:
+    """Run the revisions in an empty place and keep what each does there."""
+    heard: dict[str, _Heard] = {}
+    statements: list[tuple[str, tuple[Effect, ...]]] = []
+    reader = database.backend.statements
+    files: dict[str, int] = {}
+    is_listening = True
+
+    def hear(place: Connection, _cursor: object, ran: str, *_: object) -> None:
+        nonlocal is_listening
+        if not is_listening:
+            return
+        is_listening = False  # what is asked here is none of the revision's
+        statement: str = place.info.pop(ORIGINAL_STATEMENT, ran)
+        effects = reader.read_effects(statement)
+        if any(effect.rewrites for effect in effects):
+            effects = tuple(_checked(effect, files, reader.file_ids(place)) for effect in effects)
+        files.update(reader.file_ids(place))
+        statements.append((statement, effects))
+        is_listening = True
+
+    def listen(place: Connection) -> None:
+        event.listen(place, "after_cursor_execute", hear)
+
+    def after_step(revision: str, place: Connection) -> None:
+        nonlocal is_listening
+        is_listening = False
+        heard[revision] = _Heard(statements.copy(), columns_of(place, database.schema))
+        statements.clear()
+        is_listening = True
+
+    with migrated_place(database, target, before_steps=listen, after_step=after_step):
+        return heard
+
+
+def _checked(effect: Effect, before: Mapping[str, int], after: Mapping[str, int]) -> Effect:
+    """Believe the engine, where it tells, whether the table was written anew."""
+    name = effect.table or ""
+    if name not in before or name not in after:
+        return effect
+    return replace(effect, rewrites=before[name] != after[name])
+
+
+def _impacts(
+    statements: Iterable[tuple[str, tuple[Effect, ...]]],
+    sizes: Mapping[str, TableSize],
+    names_before: dict[str, str],
+) -> Iterator[Impact]:
+    """Yield what concerns tables that the database has, or might; follow them to new names."""
+    for statement, effects in statements:
+        for effect in effects:
+            name = effect.table or ""
+            size = sizes.get(names_before.get(name, name))
+            if size is None and effect.table is not None:
+                continue  # made by the run itself, or the tool's own
+            yield Impact(
+                statement=one_line(statement),
+                table=effect.table,
+                lock=effect.lock,
+                blocks=effect.blocks,
+                rewrites=effect.rewrites,
+                scans=effect.scans,
+                rows=0 if size is None else size.rows,
+                size_bytes=None if size is None else size.size_bytes,
+                risks=effect.risks,
+            )
+        renamed = read_rename(statement)
+        if renamed is not None:
+            old, new = renamed
+            origin = names_before.pop(old, old)
+            if origin in sizes and new not in sizes:
+                names_before[new] = origin
