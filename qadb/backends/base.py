@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from sqlalchemy import ColumnElement, Connection, Engine, Insert, Select, Table
     from sqlalchemy.orm import DeclarativeBase
@@ -189,6 +190,18 @@ class Scratch(Protocol):
         Raises:
             NotComparable: there is none, or a statement reaches out of it; the hint says what it
                 takes.
+        """
+        ...
+
+    def copied_place(self, engine: Engine, folder: Path) -> AbstractContextManager[DatabaseUrl]:
+        """Copy the database's content at one moment into a folder that the caller removes.
+
+        Args:
+            engine: reads the database.
+            folder: an empty one with room enough.
+
+        Raises:
+            ConfigurationError: this engine makes no copies in passing.
         """
         ...
 

@@ -45,7 +45,7 @@ class MigrateResult:
 
 def plan_migration(database: Database, target: str = HEAD) -> MigrateResult:
     """Say which revisions ``migrate`` would apply, and what they would do; writes nothing."""
-    state, to_apply = _plan(database, target)
+    state, to_apply = plan_revisions(database, target)
     plan = plan_run(database, to_apply, state.revision)
     return replace(_planned(state, to_apply), plan=plan)
 
@@ -82,7 +82,7 @@ def migrate(
     require_managed(database, read_state(database))
     waiting = tell_about_waiting(notify)
     with database.exclusive(wait_seconds=wait_lock_seconds, on_wait=waiting):
-        state, to_apply = _plan(database, target)  # once more: we may have waited
+        state, to_apply = plan_revisions(database, target)  # once more: we may have waited
         return apply_revisions(
             database,
             state,
@@ -117,7 +117,10 @@ def apply_revisions(
     return MigrateResult(state.revision, target, applied, dry_run=False)
 
 
-def _plan(database: Database, target: str) -> tuple[DatabaseState, tuple[Revision, ...]]:
+def plan_revisions(
+    database: Database, target: str = HEAD
+) -> tuple[DatabaseState, tuple[Revision, ...]]:
+    """Return where the database stands, and what would be applied; raises as `migrate`."""
     state = read_state(database)
     require_managed(database, state)
     return state, _to_apply(database, state, target)

@@ -15,12 +15,16 @@ from sqlalchemy import event
 
 from qadb.backends.sql_text import mask, one_line
 from qadb.backends.values import ORIGINAL_STATEMENT
-from qadb.errors import NotComparable
+from qadb.errors import ConfigurationError, NotComparable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from sqlalchemy import Connection, Engine
+
+    from qadb.settings import DatabaseUrl
 
 LOCK_TIMEOUT_SQL = "SET LOCAL lock_timeout = '2s'"  # nothing should wait here
 
@@ -107,3 +111,16 @@ def _keep_inside(connection: Connection, namespaces: Iterable[str]) -> None:
         return _CONCURRENTLY.sub(r"\g<before>", statement, count=1), parameters
 
     event.listen(connection, "before_cursor_execute", rewrite, retval=True)
+
+
+def copied_place(engine: Engine, folder: Path) -> AbstractContextManager[DatabaseUrl]:
+    """Refuse: no copy of a server's data is made in passing.
+
+    Raises:
+        ConfigurationError: always.
+    """
+    del engine, folder
+    raise ConfigurationError(
+        "A rehearsal copies the data, which a server does not do in passing.",
+        hint="Restore a backup into another database, and migrate that one.",
+    )

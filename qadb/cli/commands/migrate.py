@@ -8,10 +8,12 @@ import typer
 
 from qadb.cli.parameters import LockTimeout, WaitLock
 from qadb.cli.verb import command
+from qadb.cli.views.rehearsal import rehearsal_document, rehearsal_text
 from qadb.cli.views.revisions import migrate_document, migrate_text, script_text
 
 if TYPE_CHECKING:
     from qadb.cli.context import CommandContext
+    from qadb.database import Database
     from qadb.errors import ExitCode
 
 
@@ -27,6 +29,12 @@ def migrate(
     sql: Annotated[
         bool, typer.Option("--sql", help="Print the SQL script; change nothing.")
     ] = False,
+    rehearse: Annotated[
+        bool,
+        typer.Option(
+            "--rehearse", help="Run them on a copy of the data and tell what happens (SQLite)."
+        ),
+    ] = False,
     lock_timeout: LockTimeout = 2.0,
     wait_lock: WaitLock = 60.0,
 ) -> ExitCode:
@@ -38,6 +46,7 @@ def migrate(
     Example:
         qadb migrate
         qadb migrate --target 002 --dry-run
+        qadb migrate --rehearse
     """
     from qadb.operations import migrate as operation  # noqa: PLC0415 - not for --help
 
@@ -45,6 +54,8 @@ def migrate(
     if sql:
         plan, script = operation.render_migration(database, target)
         return context.show({**migrate_document(plan), "sql": script}, script_text(script))
+    if rehearse:
+        return _rehearse(context, database, target)
     if dry_run:
         result = operation.plan_migration(database, target)
     else:
@@ -58,3 +69,11 @@ def migrate(
                 notify=context.output.note,
             )
     return context.show(migrate_document(result), migrate_text(result, database.url.shown))
+
+
+def _rehearse(context: CommandContext, database: Database, target: str) -> ExitCode:
+    from qadb.operations.rehearse import rehearse  # noqa: PLC0415 - not for --help
+
+    with context.progress() as progress:
+        result = rehearse(database, target, progress=progress)
+    return context.show(rehearsal_document(result), rehearsal_text(result, database.url.shown))
