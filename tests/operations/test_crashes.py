@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 KILLS_OF_INIT = 12
 KILLS_OF_MIGRATION = 8
+MARGIN = 0.8  # of the work's duration: later runs may be faster still
 
 
 class Worker:
@@ -148,9 +149,11 @@ def test_migration_killed_at_any_moment_stands_at_a_revision_and_is_completed(
 ) -> None:
     with copy_of(migrated_template_url, database_server, tmp_path) as url:
         expected = complete_catalog(url)
-        duration_seconds = timed(worker, "rollback", url)
-        if operation == "migrate":
-            duration_seconds = timed(worker, "migrate", url)
+        took: dict[str, list[float]] = {"rollback": [], "migrate": []}
+        for _ in range(2):  # the first of each may be slower than all that follow
+            for each, seconds in took.items():
+                seconds.append(timed(worker, each, url))
+        duration_seconds = min(took[operation]) * MARGIN
         outcomes = []
         for moment in moments(duration_seconds, KILLS_OF_MIGRATION):
             with open_database(url) as database:

@@ -106,8 +106,9 @@ def test_lock_timeout_of_zero_does_not_wait_for_ever(at_001: Database, postgresq
 
 
 def test_who_is_in_the_way_is_named_while_it_is_and_in_the_end(
-    at_001: Database, postgresql_url: str
+    at_001: Database, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(runner, "LOCK_ATTEMPTS", 2)
     said: list[str] = []
     with in_use(postgresql_url, "parent WHERE name <> 'a secret'") as other:
         pid = other.get_backend_pid()
@@ -117,7 +118,7 @@ def test_who_is_in_the_way_is_named_while_it_is_and_in_the_end(
                 at_001,
                 "up",
                 "003",
-                lock_timeout_seconds=0.8,
+                lock_timeout_seconds=3,  # looking takes half a second
                 on_step=lambda _: None,
                 on_retry=said.append,
             )

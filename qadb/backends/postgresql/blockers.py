@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 POLL_SECONDS = 0.5
+LONGEST_GOODBYE_SECONDS = 5.0
 LONGEST_QUERY = 200
 MOST_SHOWN = 3
 
@@ -66,9 +67,9 @@ class BlockerWatch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop watching."""
+        """Stop watching; a look that hangs is left behind."""
         self._ended.set()
-        self._thread.join()
+        self._thread.join(LONGEST_GOODBYE_SECONDS)
 
     def follow(self, pid: int) -> None:
         """Watch this server process: behind a pooler each transaction may have another."""
