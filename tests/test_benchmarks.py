@@ -43,7 +43,7 @@ def test_every_benchmark_runs_and_prints_its_lines() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
     assert done.returncode == 0, done.stderr
