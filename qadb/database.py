@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from qadb.backends.registry import load_backend
 from qadb.backends.values import Actor, ConnectionOptions
 from qadb.engines import Engines
-from qadb.errors import ConflictError
+from qadb.errors import ConflictError, DatabaseUnreachable
 from qadb.retries import connect_again, wait_for
 from qadb.schema import load_schema
 
@@ -155,9 +155,24 @@ class Database:
 
     def exists(self) -> bool:
         """Tell whether the database is there; retries while the server can't be reached."""
-        return connect_again(
-            lambda: self.backend.connector.database_exists(self.url), retries=self.connect_retries
-        )
+        return connect_again(self._is_there, retries=self.connect_retries)
+
+    def read_if_present(self, read: Callable[[Connection], T]) -> T | None:
+        """Read on one connection; None where there is no database, which is asked only then.
+
+        Raises:
+            DatabaseUnreachable: no connection, after retries.
+        """
+        try:
+            with self.connect(read_only=True) as connection:
+                return read(connection)
+        except DatabaseUnreachable:
+            if self._is_there():  # once: the retries have been
+                raise
+            return None
+
+    def _is_there(self) -> bool:
+        return self.backend.connector.database_exists(self.url)
 
     def create(self) -> bool:
         """Create the database where it is missing; True when it was made now."""

@@ -43,6 +43,11 @@ class QadbError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def explanation(self) -> str:
+        """The sentence and its hint, where there is room for one text only."""
+        return f"{self.message} {self.hint or ''}".rstrip()
+
 
 class ConfigurationError(QadbError):
     """A setting is missing or wrong; the message names the option, variable or file."""

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from sqlalchemy import ColumnElement, Connection, Engine, Insert, Select, Table
     from sqlalchemy.orm import DeclarativeBase
 
+    from qadb.backends.base_migrations import MigrationRules, Scratch, StatementReader
     from qadb.backends.catalog import Catalog
-    from qadb.backends.effects import Effect
     from qadb.backends.values import Actor, BrokenRule, ConnectionOptions, LockHolder, TableSize
     from qadb.errors import QadbError
     from qadb.schema import Schema
@@ -99,34 +97,6 @@ class Locks(Protocol):
         ...
 
 
-class MigrationRules(Protocol):
-    """How this engine runs revisions safely."""
-
-    transaction_per_migration: bool
-
-    def connect(
-        self, engine: Engine, *, lock_timeout_seconds: float, on_blocked: Callable[[str], None]
-    ) -> AbstractContextManager[Connection]:
-        """Connect for running revisions; checks and commits at the end, rolls back on error.
-
-        Args:
-            engine: without a pool.
-            lock_timeout_seconds: how long a statement waits for a table that somebody uses.
-            on_blocked: told who that is, while it waits, where the engine knows.
-        """
-        ...
-
-    def check_step(
-        self, connection: Connection, revision: str, *, fewer_rows: AbstractSet[str]
-    ) -> None:
-        """Check what a revision did, before it is written down as applied.
-
-        Raises:
-            MigrationFailed: a table lost rows and is not among ``fewer_rows``.
-        """
-        ...
-
-
 class BulkWriter(Protocol):
     """The engine's fastest way to write many rows in the caller's transaction."""
 
@@ -178,31 +148,6 @@ class CatalogReader(Protocol):
 
     def read_catalog(self, connection: Connection, *, ignore_tables: frozenset[str]) -> Catalog:
         """Describe every object of the database but those of the tables named."""
-        ...
-
-
-class Scratch(Protocol):
-    """Gives revisions an empty place of the database's own kind, to see what they make."""
-
-    def empty_place(self, engine: Engine) -> AbstractContextManager[Connection]:
-        """Connect to a place where nothing is yet and nothing stays, in one transaction.
-
-        Raises:
-            NotComparable: there is none, or a statement reaches out of it; the hint says what it
-                takes.
-        """
-        ...
-
-    def copied_place(self, engine: Engine, folder: Path) -> AbstractContextManager[DatabaseUrl]:
-        """Copy the database's content at one moment into a folder that the caller removes.
-
-        Args:
-            engine: reads the database.
-            folder: an empty one with room enough.
-
-        Raises:
-            ConfigurationError: this engine makes no copies in passing.
-        """
         ...
 
 
@@ -306,18 +251,6 @@ class TextSearch(Protocol):
             words: one or more, of letters as the index holds them: nothing else is escaped.
             last_is_prefix: the last one stands for all that begin with it.
         """
-        ...
-
-
-class StatementReader(Protocol):
-    """Knows what a statement of a revision takes from those who use the tables."""
-
-    def read_effects(self, statement: str) -> tuple[Effect, ...]:
-        """Return what it does to tables; nothing where nobody would notice."""
-        ...
-
-    def file_ids(self, connection: Connection) -> dict[str, int]:
-        """Return what changes when a table is written anew, by table; empty where nothing does."""
         ...
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NO_DEFAULT = "a column that is NOT NULL without a default fails where there are rows"
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:

@@ -50,6 +50,9 @@ def adopt_database(
         NotComparable: the revisions can't be run anywhere to compare with.
         LockNotAvailable: another operation did not end in time.
     """
+    state = read_state(database)
+    if state.state != "unmanaged":  # no lock: there may be nothing yet to lock
+        return AdoptResult(adopted=False, revision=state.revision)
     with database.exclusive(wait_seconds=wait_lock_seconds, on_wait=tell_about_waiting(notify)):
         state = read_state(database)
         if state.state != "unmanaged":

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from qadb.errors import DatabaseUnreachable
 from qadb.revisions.history import HistoryEntry, read_history
 from qadb.revisions.state import DatabaseState, read_state_on, state_without_revision
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from sqlalchemy import Connection
 
     from qadb.database import Database
     from qadb.revisions.drift import Drift
@@ -63,27 +64,22 @@ def read_status(
     """
     if wait_seconds:
         database.wait_until_reachable(wait_seconds)
-    try:
-        result = _read(database)
-    except DatabaseUnreachable:
-        if database.exists():  # asked only now: it is a connection more
-            raise
-        result = StatusResult(state_without_revision(database, "absent"), None, (), None, None)
+    absent = StatusResult(state_without_revision(database, "absent"), None, (), None, None)
+    result = database.read_if_present(lambda connection: _read(database, connection)) or absent
     if with_drift:
         result = replace(result, drift=_drift(database, result.database))
     return result
 
 
-def _read(database: Database) -> StatusResult:
-    with database.connect(read_only=True) as connection:
-        history = read_history(connection, database)
-        return StatusResult(
-            database=read_state_on(connection, database),
-            size_bytes=database.backend.sizes.database_size(connection),
-            history=history,
-            last_backup=_newest(history, "backup"),
-            last_cleanup=_newest(history, "cleanup"),
-        )
+def _read(database: Database, connection: Connection) -> StatusResult:
+    history = read_history(connection, database)
+    return StatusResult(
+        database=read_state_on(connection, database),
+        size_bytes=database.backend.sizes.database_size(connection),
+        history=history,
+        last_backup=_newest(history, "backup"),
+        last_cleanup=_newest(history, "cleanup"),
+    )
 
 
 def _drift(database: Database, state: DatabaseState) -> Drift:

@@ -38,7 +38,8 @@ class Likeness:
     Attributes:
         revision: the newest that differs least.
         drift: how it differs; none where they are the same.
-        reference_rows: what the revisions up to it write, by table, in an order for keys.
+        reference_rows: what the revisions up to it write, by table, in an order for keys; empty
+            where the database differs.
     """
 
     revision: str
@@ -60,7 +61,8 @@ def find_likeness(database: Database) -> Likeness | None:
         nonlocal best
         drift = compare(read_catalog(database, place), found)
         if best is None or len(drift.differences) <= len(best.drift.differences):
-            best = Likeness(revision, drift, _reference_rows(database, place))
+            is_same = not drift.differences
+            best = Likeness(revision, drift, _reference_rows(database, place) if is_same else {})
 
     head = read_catalogue(database.schema.migrations).head
     if head is not None:

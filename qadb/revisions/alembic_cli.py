@@ -46,7 +46,7 @@ def run() -> None:
             else:
                 _run_online(database)
     except QadbError as error:
-        raise CommandError(f"{error.message} {error.hint or ''}".rstrip()) from error
+        raise CommandError(error.explanation) from error
 
 
 def _run_offline(database: Database) -> None:

@@ -51,21 +51,21 @@ def find_drift(database: Database) -> Drift:
         state = read_state_on(connection, database)
         require_managed(database, state)
         found = read_catalog(database, connection)
-        columns = columns_of(connection, database.schema)
     try:
         expected = catalog_at(database, state.revision)
     except NotComparable as error:
-        return _by_names(columns_at(database.schema, state.revision), columns, error)
+        return _by_names(database, state.revision, error)
     return compare(expected, found)
 
 
-def _by_names(expected: Columns, found: Columns, error: NotComparable) -> Drift:
+def _by_names(database: Database, revision: str | None, error: NotComparable) -> Drift:
     """Compare the names of tables and columns, which the revisions tell in memory as well."""
-    names = (_catalog_of(expected), _catalog_of(found))
-    differences = compare(*names).differences
-    reason = f"{error.message} {error.hint or ''}".rstrip()
-    seen = "Only the names of tables and columns were compared."
-    return Drift("found" if differences else "unknown", differences, reason=f"{reason} {seen}")
+    with database.connect(read_only=True) as connection:
+        found = columns_of(connection, database.schema)
+    expected = columns_at(database.schema, revision)
+    differences = compare(_catalog_of(expected), _catalog_of(found)).differences
+    reason = f"{error.explanation} Only the names of tables and columns were compared."
+    return Drift("found" if differences else "unknown", differences, reason=reason)
 
 
 def _catalog_of(columns: Columns) -> Catalog:
@@ -86,7 +86,7 @@ def find_drift_of_models(database: Database) -> Drift:
             metadata.create_all(place)
             modelled = read_catalog(database, place)
     except NotComparable as error:
-        return Drift("unknown", reason=f"{error.message} {error.hint or ''}".rstrip())
+        return Drift("unknown", reason=error.explanation)
     return compare(expected, modelled)
 
 

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from qadb.revisions.catalogue import BASE
 from qadb.revisions.history import record_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from alembic.runtime.migration import MigrationContext, MigrationInfo
+    from alembic.runtime.migration import MigrationContext, MigrationInfo, RevisionStep
     from sqlalchemy import Connection
 
     from qadb.database import Database
+    from qadb.revisions.history import Direction
     from qadb.schema import Schema
 
 # A driver's own style of parameters would double every % of a script that no driver will read.
@@ -29,6 +31,15 @@ def script_directory(schema: Schema) -> ScriptDirectory:
     config = Config()
     config.set_main_option("script_location", str(schema.migrations).replace("%", "%%"))
     return ScriptDirectory.from_config(config)
+
+
+def find_steps(
+    script: ScriptDirectory, direction: Direction, target: str | None, heads: tuple[str, ...]
+) -> Iterator[RevisionStep]:
+    """Yield what leads from where a database stands to a revision; None is base."""
+    find = script._upgrade_revs if direction == "up" else script._downgrade_revs  # noqa: SLF001 - as alembic.command does
+    # Alembic's own annotation wants one head; alembic.command passes the tuple as well.
+    yield from find(target or BASE, heads)  # type: ignore[arg-type]
 
 
 class StepRecorder:

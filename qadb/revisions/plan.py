@@ -7,6 +7,7 @@ itself. Nothing of it is locked or written.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,7 @@ def plan_run(database: Database, revisions: Sequence[Revision], since: str | Non
     try:
         heard = _listen(database, revisions[-1].revision)
     except NotComparable as error:
-        return RunPlan((), reason=f"{error.message} {error.hint or ''}".rstrip())
+        return RunPlan((), reason=error.explanation)
     with database.connect(read_only=True) as connection:
         present = database.backend.connector.list_tables(connection)
         names = sorted(present - database.schema.own_tables)
@@ -118,53 +119,76 @@ def plan_run(database: Database, revisions: Sequence[Revision], since: str | Non
     for revision in revisions:
         after = heard[revision.revision]
         impacts = tuple(_impacts(after.statements, sizes, names_before))
-        kept = {new for new in names_before if new in after.columns}
-        same = {names_before[new]: after.columns[new] for new in kept}
-        lost = count_losses(database, gone(before, {**after.columns, **same}))
+        columns = _by_former_names(after.columns, names_before)
+        lost = count_losses(database, gone(before, columns))
         steps.append(StepPlan(revision.revision, revision.title, impacts, lost))
-        before = after.columns
+        before = columns
     return RunPlan(tuple(steps))
 
 
 def _listen(database: Database, target: str) -> dict[str, _Heard]:
     """Run the revisions in an empty place and keep what each does there."""
-    heard: dict[str, _Heard] = {}
-    statements: list[tuple[str, tuple[Effect, ...]]] = []
-    reader = database.backend.statements
-    files: dict[str, int] = {}
-    is_listening = True
+    listener = _Listener(database)
+    with migrated_place(
+        database, target, before_steps=listener.attach, after_step=listener.end_step
+    ):
+        return listener.heard
 
-    def hear(place: Connection, _cursor: object, ran: str, *_: object) -> None:
-        nonlocal is_listening
-        if not is_listening:
+
+class _Listener:
+    """Keeps the statements of revisions apart, by revision, and none of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self.heard: dict[str, _Heard] = {}
+        self._reader = database.backend.statements
+        self._schema = database.schema
+        self._statements: list[tuple[str, tuple[Effect, ...]]] = []
+        self._files: dict[str, int] = {}
+        self._is_asking = False
+
+    def attach(self, place: Connection) -> None:
+        """Listen to a connection."""
+        event.listen(place, "after_cursor_execute", self._hear)
+
+    def end_step(self, revision: str, place: Connection) -> None:
+        """Put down what was heard as the revision's."""
+        with self._asking():
+            columns = columns_of(place, self._schema)
+        self.heard[revision] = _Heard(self._statements, columns)
+        self._statements = []
+
+    def _hear(self, place: Connection, _cursor: object, ran: str, *_: object) -> None:
+        if self._is_asking:
             return
-        is_listening = False  # what is asked here is none of the revision's
         statement: str = place.info.pop(ORIGINAL_STATEMENT, ran)
-        effects = reader.read_effects(statement)
-        if any(effect.rewrites for effect in effects):
-            effects = tuple(_checked(effect, files, reader.file_ids(place)) for effect in effects)
-        files.update(reader.file_ids(place))
-        statements.append((statement, effects))
-        is_listening = True
+        with self._asking():
+            files = self._reader.file_ids(place)
+        effects = self._reader.read_effects(statement)
+        checked = tuple(_checked(effect, self._files, files) for effect in effects)
+        self._statements.append((statement, checked))
+        self._files = files
 
-    def listen(place: Connection) -> None:
-        event.listen(place, "after_cursor_execute", hear)
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        self._is_asking = True
+        try:
+            yield
+        finally:
+            self._is_asking = False
 
-    def after_step(revision: str, place: Connection) -> None:
-        nonlocal is_listening
-        is_listening = False
-        heard[revision] = _Heard(statements.copy(), columns_of(place, database.schema))
-        statements.clear()
-        is_listening = True
 
-    with migrated_place(database, target, before_steps=listen, after_step=after_step):
-        return heard
+def _by_former_names(
+    columns: Mapping[str, frozenset[str]], names_before: Mapping[str, str]
+) -> dict[str, frozenset[str]]:
+    """Call tables as the database does, where nothing else has that name by now."""
+    renamed = {names_before[x]: own for x, own in columns.items() if x in names_before}
+    return {**renamed, **{x: own for x, own in columns.items() if x not in names_before}}
 
 
 def _checked(effect: Effect, before: Mapping[str, int], after: Mapping[str, int]) -> Effect:
     """Believe the engine, where it tells, whether the table was written anew."""
     name = effect.table or ""
-    if name not in before or name not in after:
+    if not effect.rewrites or name not in before or name not in after:
         return effect
     return replace(effect, rewrites=before[name] != after[name])
 

@@ -18,7 +18,12 @@ from qadb.errors import (
 )
 from qadb.retries import backoff_seconds
 from qadb.revisions.catalogue import BASE, read_catalogue
-from qadb.revisions.environment import StepRecorder, configure_options, script_directory
+from qadb.revisions.environment import (
+    StepRecorder,
+    configure_options,
+    find_steps,
+    script_directory,
+)
 from qadb.revisions.state import read_state_on
 
 if TYPE_CHECKING:
@@ -131,11 +136,9 @@ def _run_once(run: _Run) -> None:
 
 def _migrate(run: _Run, connection: Connection, note: Callable[[str, float], None]) -> None:
     script = script_directory(run.database.schema)
-    find = script._upgrade_revs if run.direction == "up" else script._downgrade_revs  # noqa: SLF001 - as alembic.command does
 
     def steps(heads: tuple[str, ...], _context: MigrationContext) -> Iterator[MigrationStep]:
-        # Alembic's own annotation wants one head; alembic.command passes the tuple as well.
-        for step in find(run.target or BASE, heads):  # type: ignore[arg-type]
+        for step in find_steps(script, run.direction, run.target, heads):
             run.running = step.revision.revision
             yield step
 

@@ -12,8 +12,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
 from qadb.errors import NotComparable
-from qadb.revisions.catalogue import BASE
-from qadb.revisions.environment import script_directory
+from qadb.revisions.environment import find_steps, script_directory
 from qadb.revisions.runner import first_line
 
 if TYPE_CHECKING:
@@ -49,16 +48,7 @@ def migrated_place(
     with database.translated(), database.backend.scratch.empty_place(database.engine()) as place:
         before_steps(place)
         if revision is not None:
-            try:
-                _run(database, place, revision, after_step)
-            except NotComparable:
-                raise
-            except Exception as error:
-                reason = first_line(database.url.redact(str(error))) or type(error).__name__
-                raise NotComparable(
-                    f"A revision does not run where there are no rows: {reason}",
-                    hint="Only running it on a copy of the data shows what it does.",
-                ) from error
+            _run(database, place, revision, after_step)
         yield place
 
 
@@ -82,12 +72,14 @@ def _run(
     after_step: Callable[[str, Connection], None],
 ) -> None:
     script = script_directory(database.schema)
+    running = revision
 
     def steps(heads: tuple[str, ...], _context: MigrationContext) -> Iterator[MigrationStep]:
-        # Alembic's own annotation wants one head; alembic.command passes the tuple as well.
-        for step in script._upgrade_revs(revision or BASE, heads):  # type: ignore[arg-type] # noqa: SLF001 - as alembic.command does
+        nonlocal running
+        for step in find_steps(script, "up", revision, heads):
+            running = step.revision.revision
             yield step
-            after_step(step.revision.revision, place)
+            after_step(running, place)
 
     options = {
         "version_table": database.schema.version_table,
@@ -96,8 +88,19 @@ def _run(
         "script": script,
     }
     context = _InOneTransaction(place.dialect, place, options, None)
-    with context.begin_transaction(), Operations.context(context):
-        context.run_migrations()
+    try:
+        with context.begin_transaction(), Operations.context(context):
+            context.run_migrations()
+    except NotComparable:
+        raise
+    except Exception as error:
+        if getattr(error, "connection_invalidated", False):  # no fault of the revision
+            raise
+        reason = first_line(database.url.redact(str(error))) or type(error).__name__
+        raise NotComparable(
+            f"Revision {running} does not run where there are no rows: {reason}",
+            hint="Only running it on a copy of the data shows what it does.",
+        ) from error
 
 
 class _InOneTransaction(MigrationContext):

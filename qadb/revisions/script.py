@@ -13,11 +13,11 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
 from qadb.errors import MigrationFailed, QadbError
-from qadb.revisions.catalogue import BASE
 from qadb.revisions.environment import (
     SCRIPT_DIALECT_OPTIONS,
     StepRecorder,
     configure_options,
+    find_steps,
     script_directory,
 )
 from qadb.revisions.runner import first_line
@@ -55,8 +55,7 @@ def _render(
     script = script_directory(database.schema)
 
     def steps(heads: tuple[str, ...], _context: MigrationContext) -> list[MigrationStep]:
-        # Alembic's own annotation wants one head; alembic.command passes the tuple as well.
-        return list(script._upgrade_revs(target or BASE, heads))  # type: ignore[arg-type] # noqa: SLF001 - as alembic.command does
+        return list(find_steps(script, "up", target, heads))
 
     options = configure_options(database, StepRecorder(database, lambda *_: None))
     context = MigrationContext.configure(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import text
 
-from qadb.errors import DatabaseUnreachable, EmptyDatabase, RevisionMismatch, UnmanagedDatabase
+from qadb.errors import EmptyDatabase, RevisionMismatch, UnmanagedDatabase
 from qadb.revisions.catalogue import Revision, read_catalogue
 
 if TYPE_CHECKING:
@@ -36,13 +36,8 @@ class DatabaseState:
 
 def read_state(database: Database) -> DatabaseState:
     """Find out where the database stands, without writing to it."""
-    try:
-        with database.connect(read_only=True) as connection:
-            return read_state_on(connection, database)
-    except DatabaseUnreachable:
-        if database.exists():  # asked only now: it is a connection more
-            raise
-        return state_without_revision(database, "absent")
+    found = database.read_if_present(lambda connection: read_state_on(connection, database))
+    return found or state_without_revision(database, "absent")
 
 
 def read_state_on(connection: Connection, database: Database) -> DatabaseState:

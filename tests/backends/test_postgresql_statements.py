@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from qadb.backends.postgresql.statements import NO_DEFAULT, NOT_CONCURRENTLY, UNKNOWN, read_effects
+from qadb.backends.effects import NO_DEFAULT
+from qadb.backends.postgresql.statements import NOT_CONCURRENTLY, UNKNOWN, read_effects
 from tests.support.postgres_client import execute
 
 if TYPE_CHECKING:

@@ -106,6 +106,16 @@ def test_another_applications_database_is_refused(empty: Database) -> None:
     assert read_status(empty).database.state == "unmanaged"
 
 
+def test_what_is_not_there_yet_is_made_as_by_init(database_url: str, tmp_path: Path) -> None:
+    url = database_url.replace("qa.sqlite3", "not/there/qa.sqlite3")
+    qadb = ProgramInside(tmp_path, {"QADB_DATABASE_URL": url})
+
+    ended = qadb("init", "--adopt", "--json")
+
+    assert (ended.exit_code, ended.document["to"]) == (ExitCode.OK, HEAD)
+    assert ended.document["adopted"] is False
+
+
 def test_database_with_a_history_keeps_it(migrated: Database) -> None:
     before = fetch_rows(migrated, "SELECT * FROM qadb_history")
 

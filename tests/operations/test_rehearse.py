@@ -125,3 +125,4 @@ def test_command_tells_what_happened(sqlite_url: str, tmp_path: Path) -> None:
     assert qadb("status", "--json").document["revision"] == BEFORE_HEAD
     qadb("migrate", "-q")
     assert "nothing to do" in qadb("migrate", "--rehearse").stdout
+    assert qadb("migrate", "--rehearse", "--sql").exit_code == ExitCode.USAGE

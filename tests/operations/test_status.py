@@ -179,3 +179,22 @@ def test_status_waits_no_longer_than_it_was_told() -> None:
         pytest.raises(DatabaseUnreachable),
     ):
         read_status(database, wait_seconds=0.3)
+
+
+def test_server_that_is_gone_is_not_tried_all_over_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[DatabaseUrl] = []
+    genuine = connector._connect
+
+    def count(url: DatabaseUrl) -> psycopg2.extensions.connection:
+        tried.append(url)
+        return genuine(url)
+
+    monkeypatch.setattr(connector, "_connect", count)
+    monkeypatch.setattr("qadb.retries.time.sleep", lambda _: None)
+    with (
+        open_database("postgresql://qa@127.0.0.1:1/qa", connect_retries=3) as database,
+        pytest.raises(DatabaseUnreachable),
+    ):
+        read_status(database)
+
+    assert len(tried) == 1 + 3 + 1  # at last once more, whether the database is there

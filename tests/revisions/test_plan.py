@@ -134,6 +134,15 @@ def test_table_with_a_new_name_is_no_loss_and_is_followed(filled: Database, fold
     assert [impact.rows for impact in second.impacts if impact.scans] == [30]
 
 
+def test_table_that_goes_under_a_new_name_is_a_loss(filled: Database, folder: Path) -> None:
+    write_revision(folder, "003", "002", up='op.rename_table("child", "kid")')
+    write_revision(folder, "004", "003", up='op.drop_table("kid")')
+
+    first, second = plan_of(filled).steps
+
+    assert (first.losses, second.losses) == ((), (Loss("child", None, 1),))
+
+
 def test_concurrent_index_holds_nobody_up(small_postgresql: Database, folder: Path) -> None:
     up = """\
         with op.get_context().autocommit_block():

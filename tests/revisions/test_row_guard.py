@@ -43,7 +43,9 @@ def filled(small_sqlite: Database) -> Database:
     return small_sqlite
 
 
-@pytest.mark.parametrize("rebuild", [COPY_BESIDE, COPY_BACK])
+@pytest.mark.parametrize(
+    "rebuild", [COPY_BESIDE, COPY_BACK, COPY_BESIDE.replace('"parent"', '"PARENT"')]
+)
 def test_rebuilt_table_with_fewer_rows_stops_the_run(
     filled: Database, folder: Path, rebuild: str
 ) -> None:

@@ -59,7 +59,7 @@ def building_anew(engine: Engine) -> Iterator[None]:
     event.listen(engine, "before_cursor_execute", make_room)
     try:
         yield
-    except Exception:
+    except BaseException:  # Ctrl-C leaves one as well
         _name_leftovers(engine, begun)
         raise
     finally:

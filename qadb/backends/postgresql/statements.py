@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from qadb.backends.effects import Effect
+from qadb.backends.effects import NO_DEFAULT, Effect
 from qadb.backends.sql_text import mask, split_top_level, unquote
 
 if TYPE_CHECKING:
@@ -118,7 +118,6 @@ _HARMLESS = _pattern(
     r"|DOMAIN|EXTENSION|COLLATION|STATISTICS)|CREATE\s+TEMP)\b"
 )
 
-NO_DEFAULT = "a column that is NOT NULL without a default fails where there are rows"
 NOT_CONCURRENTLY = "CREATE INDEX CONCURRENTLY would let writers go on"
 UNKNOWN = "what it locks is not known"
 

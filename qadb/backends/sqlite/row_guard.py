@@ -60,9 +60,10 @@ class RowGuard:
             revision: the one that was run last.
             fewer_rows: tables of which the revision says that they lose rows.
         """
+        lost = {name.lower() for name in fewer_rows}
         counted, self._rows = self._rows, {}
         for name, before in counted.items():
-            if name in fewer_rows or not _has(connection, name):
+            if name in lost or not _has(connection, name):
                 continue
             after = _count(connection, name)
             if after < before:
@@ -78,7 +79,7 @@ def _table_that_goes(statement: str) -> str | None:
     if found is None:
         return None
     name = next(text for text in found.groups() if text is not None)
-    return name.replace('""', '"')
+    return name.replace('""', '"').lower()  # as SQLite takes names
 
 
 def _has(connection: Connection, name: str) -> bool:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from qadb.backends.effects import Effect
+from qadb.backends.effects import NO_DEFAULT, Effect
 from qadb.backends.sql_text import mask, unquote
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 LOCK = "write"
-NO_DEFAULT = "a column that is NOT NULL without a default fails where there are rows"
 _NEEDS_VALUE = re.compile(
     r"ALTER\s+TABLE\s+\S+\s+ADD\s+(?!.*\b(?:DEFAULT|GENERATED|AS)\b).*\bNOT\s+NULL\b",
     re.IGNORECASE | re.DOTALL,

@@ -14,6 +14,7 @@ from qadb.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
     from qadb.cli.context import CommandContext
+    from qadb.database import Database
     from qadb.operations.adopt import AdoptResult
 
 LARGEST_SCALE = 1_000
@@ -74,7 +75,7 @@ def init(
     if not demo:
         if scale is not None or seed is not None:
             raise typer.BadParameter("--scale and --seed go with --demo")
-        return _init(context, wait)
+        return _init(context, context.open_database(), wait)
     if context.settings.tenant is not None:
         raise ConfigurationError(
             "The demo fills several tenants and can't be confined to one.",
@@ -83,10 +84,14 @@ def init(
     return _init_with_demo(context, wait, scale, seed)
 
 
-def _init(context: CommandContext, wait: float, adopted: AdoptResult | None = None) -> ExitCode:
+def _init(
+    context: CommandContext,
+    database: Database,
+    wait: float,
+    adopted: AdoptResult | None = None,
+) -> ExitCode:
     from qadb.operations.init import init_database  # noqa: PLC0415 - not for --help
 
-    database = context.open_database()
     with context.progress() as progress:
         result = init_database(
             database, wait_seconds=wait, progress=progress, notify=context.output.note
@@ -110,7 +115,7 @@ def _adopt(context: CommandContext, wait: float) -> ExitCode:
             mismatch_text(adopted, database.url.shown),
             exit_code=ExitCode.CHECK_FAILED,
         )
-    return _init(context, wait, adopted)
+    return _init(context, database, wait, adopted)
 
 
 def _init_with_demo(

@@ -50,6 +50,8 @@ def migrate(
     """
     from qadb.operations import migrate as operation  # noqa: PLC0415 - not for --help
 
+    if rehearse and (sql or dry_run):
+        raise typer.BadParameter("--rehearse runs what --dry-run and --sql only tell: name one")
     database = context.open_database()
     if sql:
         plan, script = operation.render_migration(database, target)
