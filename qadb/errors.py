@@ -224,6 +224,38 @@ class MigrationFailed(QadbError):
     code = "migration_failed"
 
 
+class BackupDamaged(QadbError):
+    """A backup's file is not what was written, or what it holds can't be a database."""
+
+    code = "backup_damaged"
+    exit_code = ExitCode.CHECK_FAILED
+
+
+class BackupNotFound(QadbError):
+    """There is no backup where one was looked for."""
+
+    code = "backup_not_found"
+
+
+class RestoreRefused(QadbError):
+    """A backup is fine and can't be restored here: another engine, a newer revision, a role."""
+
+    code = "restore_refused"
+
+
+class DatabaseInUse(QadbError):
+    """Somebody has the database open, and what was asked for needs it alone."""
+
+    code = "in_use"
+    exit_code = ExitCode.LOCKED
+
+
+class MissingProgram(QadbError):
+    """A program of the database server is not installed, or of no fitting version."""
+
+    code = "missing_program"
+
+
 class ReportError(QadbError):
     """A report file can't be read.
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine, Insert, Select, Table
     from sqlalchemy.orm import DeclarativeBase
 
+    from qadb.backends.base_backups import Dumper, Restorer
     from qadb.backends.base_migrations import MigrationRules, Scratch, StatementReader
     from qadb.backends.catalog import Catalog
     from qadb.backends.values import Actor, BrokenRule, ConnectionOptions, LockHolder, TableSize
@@ -158,6 +159,10 @@ class Sizes(Protocol):
         """Bytes of the whole database."""
         ...
 
+    def count_rows(self, connection: Connection) -> dict[str, int]:
+        """Count every table of the database, by name; an error rather than fewer than all rows."""
+        ...
+
     def table_sizes(
         self, connection: Connection, tables: Sequence[str], *, exact: bool
     ) -> tuple[TableSize, ...]:
@@ -273,4 +278,6 @@ class Backend:
     scratch: Scratch
     seeding: Seeding
     statements: StatementReader
+    dumper: Dumper
+    restorer: Restorer
     text_search: TextSearch
