@@ -45,19 +45,32 @@ class ByteSource(Protocol):
 
 
 class Moment(Protocol):
-    """A database's content at one moment, whatever others write meanwhile.
+    """A database's content at one moment, whatever others write meanwhile."""
 
-    Attributes:
-        taken_at: when that was, UTC.
-        size_bytes: of the whole database.
-        connection: reads that moment; safe to use while the content is written by another thread.
-        details: what the engine wants to find again when it restores; JSON values.
-    """
+    @property
+    def taken_at(self) -> datetime:
+        """When that was, UTC."""
+        ...
 
-    taken_at: datetime
-    size_bytes: int
-    connection: Connection
-    details: Mapping[str, object]
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the whole database."""
+        ...
+
+    @property
+    def connection(self) -> Connection:
+        """Reads that moment; another thread may use it while the content is written."""
+        ...
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """What the engine wants to find again when it restores; JSON values."""
+        ...
+
+    @property
+    def is_comparable(self) -> bool:
+        """Tell whether `equals` can tell; else only a database rebuilt from the content can."""
+        ...
 
     def write(self, sink: ByteSink, on_bytes: OnBytes) -> None:
         """Write the content, all of it, or raise.
@@ -77,10 +90,7 @@ class Moment(Protocol):
         ...
 
     def equals(self, content: ByteSource) -> bool:
-        """Tell whether content is this moment's, byte by byte.
-
-        False where only a database that is rebuilt from it can tell.
-        """
+        """Tell whether content is this moment's, byte by byte; False where nobody can tell."""
         ...
 
 
@@ -111,11 +121,11 @@ class Claim(Protocol):
     """The place that a restore is for, kept from every other operation while it is held."""
 
     def find_users(self) -> tuple[str, ...]:
-        """Describe who else has the database open, as far as the engine can see."""
+        """Describe who else uses the database and would be in the way, as far as one can see."""
         ...
 
     def put_in_place(
-        self, rebuilt: DatabaseUrl, *, disconnect: bool, drop_previous: bool
+        self, rebuilt: DatabaseUrl, *, is_damaged: bool, disconnect: bool, drop_previous: bool
     ) -> str | None:
         """Let the rebuilt database take the place, in one step.
 
@@ -124,6 +134,7 @@ class Claim(Protocol):
 
         Args:
             rebuilt: where `Restorer.rebuild` has made it.
+            is_damaged: the former database can't be read, so that it can't be saved by a backup.
             disconnect: end the sessions of those who use the former one, where the engine can.
             drop_previous: do not keep the former database.
 
@@ -137,7 +148,13 @@ class Claim(Protocol):
 
 
 class Restorer(Protocol):
-    """Makes a database of a backup's content, and puts it in another's place."""
+    """Makes a database of a backup's content, and puts it in another's place.
+
+    Attributes:
+        keeps_previous: the former database stays under another name, so nobody has to save it.
+    """
+
+    keeps_previous: bool
 
     def claim(
         self,

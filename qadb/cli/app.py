@@ -27,6 +27,8 @@ VERBS: Mapping[str, str] = {
     "migrate": "qadb.cli.commands.migrate:migrate",
     "rollback": "qadb.cli.commands.rollback:rollback",
     "status": "qadb.cli.commands.status:status",
+    "backup": "qadb.cli.commands.backup:backup",
+    "restore": "qadb.cli.commands.restore:restore",
     "ingest": "qadb.cli.commands.ingest:ingest",
     "stats": "qadb.cli.commands.stats:stats",
     "config": "qadb.cli.commands.config:config",

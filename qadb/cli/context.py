@@ -47,6 +47,7 @@ class CommandContext:
         self.output = Output(as_json=options.as_json, quiet=options.quiet)
         self._started = started
         self._database: Database | None = None
+        self._more_secrets: frozenset[str] = frozenset()
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
@@ -82,22 +83,35 @@ class CommandContext:
     def secrets(self) -> frozenset[str]:
         """What must never be shown; empty while the settings are not loaded."""
         loaded: Settings | None = self.__dict__.get("settings")
-        return frozenset() if loaded is None else loaded.secrets
+        return self._more_secrets | (frozenset() if loaded is None else loaded.secrets)
 
     @property
     def elapsed_seconds(self) -> float:
         """Time since the command began."""
         return time.monotonic() - self._started
 
-    def open_database(self) -> Database:
-        """Make the database that the settings name; it is closed with the context."""
+    def open_database(self, url: str | None = None) -> Database:
+        """Make the database that the settings name; it is closed with the context.
+
+        Args:
+            url: instead of the one that the settings name; all else is as they say.
+        """
         from qadb.database import Database  # noqa: PLC0415 - not for --help
 
-        self.settings.database_url.refuse_memory()
+        settings = self.settings if url is None else self._settings_for(url)
+        settings.database_url.refuse_memory()
         application = f"qadb {self.command}"
-        database = Database.from_settings(self.settings, application=application)
+        database = Database.from_settings(settings, application=application)
         self._database = self._resources.enter_context(database)
         return database
+
+    def _settings_for(self, url: str) -> Settings:
+        from qadb.settings import load_settings  # noqa: PLC0415 - not for --help
+
+        given = {**self.options.settings(), "database_url": url}
+        settings = load_settings(given, env_file=self.options.env_file)
+        self._more_secrets |= settings.secrets
+        return settings
 
     def header(self) -> JsonObject:
         """Return the fields that every JSON document of this command begins with."""

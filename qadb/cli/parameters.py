@@ -36,6 +36,12 @@ WaitLock = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", min=1, metavar="N", help="Use this many cores; by default all, up to four."
+    ),
+]
 CheckFormat = Annotated[
     Literal["text", "json", "github", "junit"],
     typer.Option(

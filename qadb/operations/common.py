@@ -40,6 +40,15 @@ def tell_about_waiting(notify: Callable[[str], None]) -> Callable[[LockHolder], 
     return on_wait
 
 
+def count_bytes(progress: Progress, label: str, total: int) -> Callable[[int], None]:
+    """Report bytes of one piece of work."""
+
+    def on_bytes(done: int) -> None:
+        progress(ProgressEvent(label, done, max(done, total), "bytes"))
+
+    return on_bytes
+
+
 def count_steps(progress: Progress, total: int) -> Callable[[AppliedRevision], None]:
     """Report each revision that was run as one step of ``total``."""
     done = 0

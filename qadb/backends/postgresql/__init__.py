@@ -38,4 +38,6 @@ backend = Backend(
     seeding=seeding,
     statements=statements,
     text_search=text_search,
+    dumper=None,  # type: ignore[arg-type]
+    restorer=None,  # type: ignore[arg-type]
 )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qadb.backends.sqlite.connector import open_engine
-from qadb.backends.sqlite.errors import translate
+from qadb.backends.sqlite.copying import copy_moment
 from qadb.backends.values import ConnectionOptions
 from qadb.settings import DatabaseUrl
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
-
-PAGES_AT_ONCE = 1000
 
 
 @contextmanager
@@ -40,16 +37,5 @@ def empty_place(engine: Engine) -> Iterator[Connection]:
 def copied_place(engine: Engine, folder: Path) -> Iterator[DatabaseUrl]:
     """Copy what the database holds at one moment; writers write on meanwhile."""
     url = DatabaseUrl("sqlite", path=folder / "copy.sqlite3")
-    with engine.connect() as connection:
-        # One read transaction holds the moment, so that no writer makes the copy begin again.
-        connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
-        live = connection.connection.driver_connection
-        if not isinstance(live, sqlite3.Connection):
-            raise TypeError("this is no connection to SQLite")
-        try:
-            with closing(sqlite3.connect(str(url.path), isolation_level=None)) as copy:
-                copy.execute("PRAGMA synchronous = OFF")
-                live.backup(copy, pages=PAGES_AT_ONCE)
-        except sqlite3.Error as error:
-            raise translate(error, url) from error
+    copy_moment(engine, folder / "copy.sqlite3")
     yield url

@@ -20,12 +20,28 @@ FROM dbstat('main', 1) AS s JOIN sqlite_master AS m ON m.name = s.name
 GROUP BY m.tbl_name
 """
 
+# A virtual table keeps its own in tables whose names begin with its name: no rows of anybody's.
+TABLES_SQL = """
+SELECT t.name FROM sqlite_master AS t
+WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+  AND NOT EXISTS (
+    SELECT 1 FROM sqlite_master AS v WHERE v.sql LIKE 'CREATE VIRTUAL %'
+      AND (t.name = v.name OR substr(t.name, 1, length(v.name) + 1) = v.name || '_'))
+ORDER BY t.name
+"""
+
 
 def database_size(connection: Connection) -> int:
     """Bytes of the file by its own header (pages of the log not yet counted in)."""
     pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
     page_size = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
     return int(pages) * int(page_size)
+
+
+def count_rows(connection: Connection) -> dict[str, int]:
+    """Count every table, by name; a full-text index is none."""
+    names = connection.exec_driver_sql(TABLES_SQL).scalars().all()
+    return {name: _count(connection, name) for name in names}
 
 
 def table_sizes(

@@ -1,0 +1,64 @@
+"""Checks of a whole SQLite file: its pages, and the keys between its rows.
+
+Neither of SQLite's two integrity checks looks at foreign keys, and either may raise instead of
+returning what it found.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from qadb.errors import BackupDamaged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_READ_BYTES = 1 << 20
+
+
+def check_file(path: Path, *, what: str, is_cached: bool) -> None:
+    """Check a file that nobody writes to.
+
+    Args:
+        path: the file.
+        what: what it is, for the sentence: ``The backup's content``.
+        is_cached: the system has just written or read all of it.
+
+    Raises:
+        BackupDamaged: pages are broken, or rows point at none.
+    """
+    if not is_cached:
+        _read_through(path)
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            problem = _find_problem(connection)
+    except sqlite3.Error as error:
+        problem = str(error)
+    if problem is not None:
+        raise BackupDamaged(
+            f"{what} is damaged: {problem}.",
+            hint="Look at the database with: sqlite3 FILE 'PRAGMA integrity_check'",
+        )
+
+
+def _find_problem(connection: sqlite3.Connection) -> str | None:
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        return str(found)
+    broken = connection.execute("PRAGMA foreign_key_check").fetchone()
+    if broken is not None:
+        table, rowid, parent, _ = broken
+        return f"row {rowid} of {table} points at a row of {parent} that is not there"
+    return None
+
+
+def _read_through(path: Path) -> None:
+    """Bring the file into the system's cache: the check reads it in no order, one page at a time.
+
+    A file of its own, opened by no connection of this process: closing it drops nobody's locks.
+    """
+    with path.open("rb", buffering=0) as file:
+        while file.read(_READ_BYTES):
+            pass

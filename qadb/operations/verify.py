@@ -1,0 +1,136 @@
+"""Prove that a backup restores: by restoring it beside, and looking at what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from qadb.backups.archive import ArchiveReader
+from qadb.backups.folder import mark_verified
+from qadb.database import Database
+from qadb.errors import BackupDamaged, RestoreRefused
+from qadb.operations.common import count_bytes, say_nothing
+from qadb.progress import no_progress
+from qadb.revisions.state import read_state_on
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qadb.backups.manifest import Manifest
+    from qadb.progress import Progress
+    from qadb.settings import DatabaseUrl
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """What was proven.
+
+    Attributes:
+        path: the file.
+        size_bytes: of the file.
+        sha256: of the file.
+        manifest: what it says of itself, which holds.
+        verified_at: now, UTC.
+        is_noted: that stands beside the file, too.
+    """
+
+    path: Path
+    size_bytes: int
+    sha256: str
+    manifest: Manifest
+    verified_at: datetime
+    is_noted: bool
+
+
+def verify_backup(
+    database: Database,
+    path: Path,
+    *,
+    jobs: int,
+    progress: Progress = no_progress,
+    notify: Callable[[str], None] = say_nothing,
+) -> VerifyResult:
+    """Prove that a backup is whole and restores; nothing of it stays.
+
+    Args:
+        database: its engine rebuilds the backup: a server makes a scratch database for it.
+        path: the backup.
+        jobs: how many processes may work.
+        progress: told of bytes.
+        notify: told what somebody may want to know.
+
+    Raises:
+        BackupNotFound: there is no such file.
+        BackupDamaged: it does not verify.
+        RestoreRefused: the engine is not the backup's.
+    """
+    with ArchiveReader(path) as archive:
+        sha256 = archive.check_seal(count_bytes(progress, "Reading", archive.size_bytes))
+        require_engine(archive.manifest, database.url)
+        with TemporaryDirectory(prefix="qadb-verify-") as folder:
+            prove_by_rebuilding(
+                archive, database, folder=Path(folder), jobs=jobs, progress=progress
+            )
+        seal, size_bytes, manifest = archive.seal, archive.size_bytes, archive.manifest
+    verified_at = datetime.now(UTC)
+    is_noted = True
+    try:
+        mark_verified(path, seal, verified_at)
+    except OSError as error:
+        is_noted = False
+        notify(f"That it was verified can't be noted beside {path}: {error.strerror}.")
+    return VerifyResult(path, size_bytes, sha256, manifest, verified_at, is_noted)
+
+
+def require_engine(manifest: Manifest, url: DatabaseUrl) -> None:
+    """Raise RestoreRefused unless the engine is the one that wrote the backup."""
+    if manifest.engine != url.engine:
+        raise RestoreRefused(
+            f"The backup is of {manifest.engine}, and {url.shown} is {url.engine}.",
+            hint="Name a database of the backup's engine in QADB_DATABASE_URL.",
+        )
+
+
+def prove_by_rebuilding(
+    archive: ArchiveReader, database: Database, *, folder: Path, jobs: int, progress: Progress
+) -> None:
+    """Rebuild the content, check it, and take it away again."""
+    manifest = archive.manifest
+    with (
+        database.translated(),
+        archive.content() as content,
+        database.backend.restorer.rebuild(
+            content,
+            database.url,
+            database.options,
+            details=manifest.details,
+            folder=folder,
+            jobs=jobs,
+            on_bytes=count_bytes(progress, "Rebuilding", manifest.content_bytes),
+        ) as rebuilt,
+    ):
+        check_rebuilt(database, rebuilt, manifest)
+
+
+def check_rebuilt(database: Database, rebuilt: DatabaseUrl, manifest: Manifest) -> None:
+    """Raise BackupDamaged unless a rebuilt database is sound and holds what the manifest says."""
+    database.backend.restorer.check(rebuilt)
+    with (
+        Database(rebuilt, database.schema, options=database.options) as made,
+        made.connect(read_only=True) as connection,
+    ):
+        revision = read_state_on(connection, made).revision
+        rows = made.backend.sizes.count_rows(connection)
+    if revision != manifest.revision:
+        raise BackupDamaged(
+            f"The backup says revision {manifest.revision}, and holds {revision or 'none'}."
+        )
+    for table in sorted({*rows, *manifest.tables}):
+        if rows.get(table) != manifest.tables.get(table):
+            raise BackupDamaged(
+                f"The backup says {manifest.tables.get(table, 'no')} rows of {table}, "
+                f"and holds {rows.get(table, 'no')}."
+            )
