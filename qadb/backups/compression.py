@@ -116,11 +116,12 @@ class DecompressingSource:
         if coder.eof:
             self._has_ended = True
             return b""
-        compressed = self._source.read(_READ_BYTES) if coder.needs_input else b""
-        data = coder.decompress(compressed, size)
-        if not compressed and not data and coder.needs_input and not coder.eof:
-            raise EOFError("it ends too early")
-        return data
+        compressed = b""
+        if coder.needs_input:
+            compressed = self._source.read(_READ_BYTES)
+            if not compressed:
+                raise EOFError("it ends too early")
+        return coder.decompress(compressed, size)
 
 
 class _Decoder(Protocol):

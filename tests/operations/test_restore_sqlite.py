@@ -1,0 +1,295 @@
+"""Restoring into a SQLite file that others use, that is damaged, or that has other pages."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qadb.backends.sqlite import claiming
+from qadb.errors import DatabaseInUse, InsufficientPrivilege, StorageFull
+from qadb.operations.backup import create_backup
+from qadb.operations.init import init_database
+from qadb.operations.restore import RestoreOptions, plan_restore, restore
+from tests.support.databases import execute, fetch_rows, open_database, sqlite_file
+from tests.support.unprivileged import as_nobody, open_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+    from qadb.database import Database
+
+COUNT = "SELECT count(*) FROM countries"
+ADD = "INSERT INTO countries (code, name) VALUES ('QQ', 'Atlantis')"
+
+
+@pytest.fixture
+def database(sqlite_url: str) -> Iterator[Database]:
+    with open_database(sqlite_url) as database:
+        init_database(database)
+        yield database
+
+
+@pytest.fixture
+def live(sqlite_url: str) -> Path:
+    return sqlite_file(sqlite_url)
+
+
+@pytest.fixture
+def backup(database: Database, tmp_path: Path) -> Path:
+    path = create_backup(database, tmp_path / "backups").path
+    execute(database, ADD)
+    return path
+
+
+def put_back(database: Database, backup: Path) -> str | None:
+    options = RestoreOptions(safety_folder=backup.parent)
+    return restore(database, plan_restore(database, backup), options).previous
+
+
+def is_sound(path: Path) -> bool:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_who_has_the_file_open_goes_on_with_the_new_data(
+    database: Database, backup: Path, live: Path
+) -> None:
+    with closing(sqlite3.connect(live, isolation_level=None)) as other:
+        assert other.execute(COUNT).fetchone() == (250,)
+        assert put_back(database, backup) is None
+        assert other.execute(COUNT).fetchone() == (249,)
+        other.execute(ADD)
+
+    assert fetch_rows(database, COUNT) == [(250,)]
+    assert is_sound(live)
+
+
+def test_a_reader_in_a_transaction_sees_the_former_data_to_its_end(
+    database: Database, backup: Path, live: Path
+) -> None:
+    with closing(sqlite3.connect(live, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        assert other.execute(COUNT).fetchone() == (250,)
+        put_back(database, backup)
+        assert other.execute(COUNT).fetchone() == (250,)
+        other.execute("COMMIT")
+        assert other.execute(COUNT).fetchone() == (249,)
+
+    assert is_sound(live)
+
+
+def test_writers_wait_and_go_on(database: Database, backup: Path, live: Path) -> None:
+    stop = threading.Event()
+    failures: list[Exception] = []
+
+    def write() -> None:
+        with closing(sqlite3.connect(live, timeout=30, isolation_level=None)) as other:
+            while not stop.is_set():
+                try:
+                    other.execute("UPDATE countries SET name = name WHERE code = 'DE'")
+                except sqlite3.Error as error:
+                    failures.append(error)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        put_back(database, backup)
+    finally:
+        stop.set()
+        thread.join()
+
+    assert failures == []
+    assert fetch_rows(database, COUNT) == [(249,)]
+    assert is_sound(live)
+
+
+def test_a_writer_who_does_not_end_is_named(
+    database: Database, backup: Path, live: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claiming, "BUSY_SECONDS", 0.3)
+    hold = f"""
+import sqlite3
+c = sqlite3.connect({str(live)!r}, isolation_level=None)
+c.execute("BEGIN IMMEDIATE")
+print("holding", flush=True)
+input()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(DatabaseInUse, match=f"pid {holder.pid}"):
+            put_back(database, backup)
+        holder.communicate("\n")
+
+    assert fetch_rows(database, COUNT) == [(250,)]
+
+
+@pytest.mark.parametrize("page_size", [1024, 65536])
+def test_other_pages_are_rebuilt_to_the_live_file_s(
+    database: Database, backup: Path, live: Path, page_size: int
+) -> None:
+    database.close()
+    with closing(sqlite3.connect(live, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute(f"PRAGMA page_size = {page_size}")
+        other.execute("VACUUM")
+        other.execute("PRAGMA journal_mode = WAL")
+
+    put_back(database, backup)
+
+    assert fetch_rows(database, COUNT) == [(249,)]
+    with closing(sqlite3.connect(live)) as other:
+        assert other.execute("PRAGMA page_size").fetchone() == (page_size,)
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert is_sound(live)
+
+
+def smash_header(live: Path) -> None:
+    with live.open("r+b") as file:
+        file.write(b"\0" * 100)
+
+
+def smash_middle(live: Path) -> None:
+    size = live.stat().st_size
+    with live.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(size - 8192))
+
+
+def cut_short(live: Path) -> None:
+    os.truncate(live, 5000)
+
+
+@pytest.mark.parametrize("damage", [smash_header, smash_middle, cut_short])
+def test_a_damaged_file_is_set_aside_and_replaced(
+    database: Database, backup: Path, live: Path, damage: object
+) -> None:
+    database.close()
+    damage(live)  # type: ignore[operator]  # a function
+    damaged = live.read_bytes()
+
+    aside = put_back(database, backup)
+
+    assert aside is not None
+    assert Path(aside).read_bytes() == damaged
+    assert fetch_rows(database, COUNT) == [(249,)]
+    assert is_sound(live)
+    assert live.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_log_without_its_file_is_set_aside_too(
+    database: Database, backup: Path, live: Path
+) -> None:
+    database.close()
+    with closing(sqlite3.connect(live, isolation_level=None)) as other:
+        other.execute(ADD.replace("QQ", "XX"))
+        log = live.with_name(live.name + "-wal").read_bytes()
+    live.unlink()
+    live.with_name(live.name + "-wal").write_bytes(log)
+
+    put_back(database, backup)
+
+    assert fetch_rows(database, COUNT) == [(249,)]
+    assert is_sound(live)
+
+
+def test_a_damaged_file_that_somebody_has_open_is_left(
+    database: Database, backup: Path, live: Path
+) -> None:
+    database.close()
+    smash_header(live)
+    hold = f"f = open({str(live)!r}); print('holding', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(DatabaseInUse, match=f"pid {holder.pid}"):
+            put_back(database, backup)
+        holder.communicate("\n")
+
+    assert live.read_bytes()[:100] == b"\0" * 100
+
+
+def test_mode_and_owner_stay(database: Database, backup: Path, live: Path) -> None:
+    database.close()
+    live.chmod(0o640)
+    smash_header(live)
+
+    put_back(database, backup)
+
+    assert live.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_folder_that_may_not_be_written_is_said_first(database: Database, backup: Path) -> None:
+    with open_folder() as folder:
+        folder.chmod(0o555)
+        copy = folder.parent / f"{folder.name}.qadb"
+        copy.write_bytes(backup.read_bytes())
+        copy.chmod(0o644)
+        try:
+            with as_nobody(), open_database(f"sqlite:///{folder / 'x.sqlite3'}") as target:
+                plan = plan_restore(target, copy)
+                with pytest.raises(InsufficientPrivilege, match="can't be written"):
+                    restore(target, plan)
+        finally:
+            copy.unlink()
+
+
+def test_a_full_disk_leaves_the_database_as_it_was(
+    database: Database, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_nothing(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    from qadb.backends.sqlite import rebuilding
+
+    monkeypatch.setattr(rebuilding, "_write", write_nothing)
+    with pytest.raises(StorageFull):
+        put_back(database, backup)
+
+    assert fetch_rows(database, COUNT) == [(250,)]
+
+
+RESTORE = """
+import sys
+from pathlib import Path
+from tests.support.databases import open_database
+from qadb.operations.restore import RestoreOptions, plan_restore, restore
+backup = Path(sys.argv[2])
+with open_database(sys.argv[1]) as database:
+    plan = plan_restore(database, backup)
+    print("go", flush=True)
+    restore(database, plan, RestoreOptions())
+"""
+
+
+def test_what_a_killed_restore_left_is_removed_by_the_next(
+    database: Database, backup: Path, live: Path
+) -> None:
+    code = "import os, signal\nfrom qadb.operations import restore as r\n" + (
+        "r.check_rebuilt = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", code + RESTORE, f"sqlite:///{live}", str(backup)], check=False
+    )
+    assert child.returncode == -signal.SIGKILL
+    assert [p for p in live.parent.iterdir() if p.name.endswith(".restoring")]
+    said: list[str] = []
+
+    restore(database, plan_restore(database, backup), notify=said.append)
+
+    assert not [p for p in live.parent.iterdir() if p.name.endswith(".restoring")]
+    assert [line for line in said if "interrupted" in line]
