@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 
 
 class MigrationRules(Protocol):
-    """How this engine runs revisions safely."""
+    """How this engine runs revisions safely.
+
+    Attributes:
+        transaction_per_migration: each revision is a transaction; else all that run are one.
+        backs_up_first: a backup is cheap here, so one is made unless somebody says no.
+    """
 
     transaction_per_migration: bool
+    backs_up_first: bool
 
     def connect(
         self, engine: Engine, *, lock_timeout_seconds: float, on_blocked: Callable[[str], None]

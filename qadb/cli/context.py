@@ -22,6 +22,7 @@ from qadb.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -104,6 +105,16 @@ class CommandContext:
         database = Database.from_settings(settings, application=application)
         self._database = self._resources.enter_context(database)
         return database
+
+    def backup_folder(self, database: Database, *, wanted: bool | None) -> Path | None:
+        """Where a backup goes that is made before revisions run; None where none is to be made.
+
+        Args:
+            database: whose engine says what is usual.
+            wanted: what was asked for; None leaves it to the engine.
+        """
+        wanted = database.backend.migrations.backs_up_first if wanted is None else wanted
+        return self.settings.backup_dir if wanted else None
 
     def _settings_for(self, url: str) -> Settings:
         from qadb.settings import load_settings  # noqa: PLC0415 - not for --help

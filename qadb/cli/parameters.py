@@ -36,6 +36,14 @@ WaitLock = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Backup = Annotated[
+    bool | None,
+    typer.Option(
+        "--backup/--no-backup",
+        help="Make a verified backup first; by default on SQLite, where it is cheap.",
+        show_default=False,
+    ),
+]
 Jobs = Annotated[
     int | None,
     typer.Option(

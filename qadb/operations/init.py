@@ -17,6 +17,7 @@ from qadb.revisions.state import read_state, require_managed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from qadb.database import Database
     from qadb.progress import Progress
@@ -31,12 +32,14 @@ class InitResult:
     Attributes:
         created: the database itself (file or server-side database) was made now.
         applied: revisions run now; empty when everything was there.
+        backup: the one that was made before; None where there was none to make.
     """
 
     created: bool
     from_revision: str | None
     to_revision: str | None
     applied: tuple[AppliedRevision, ...]
+    backup: Path | None = None
 
 
 def init_database(
@@ -44,12 +47,14 @@ def init_database(
     *,
     wait_seconds: float = 0.0,
     wait_lock_seconds: float = WAIT_LOCK_SECONDS,
+    backup_folder: Path | None = None,
     progress: Progress = no_progress,
     notify: Callable[[str], None] = say_nothing,
 ) -> InitResult:
     """Create the database where it is missing, then migrate to head, reference data included.
 
-    Run again it changes nothing. Killed half-way, the next run goes on from there.
+    Run again it changes nothing. Killed half-way, the next run goes on from there. What is there
+    already and behind is saved to ``backup_folder`` first, where one is given.
 
     Raises:
         DatabaseUnreachable: the server does not answer within ``wait_seconds`` and the retries.
@@ -71,10 +76,13 @@ def init_database(
             state,
             state.pending,
             lock_timeout_seconds=LOCK_TIMEOUT_SECONDS,
+            backup_folder=backup_folder,
             progress=progress,
             notify=notify,
         )
-    return InitResult(created, result.from_revision, result.to_revision, result.applied)
+    return InitResult(
+        created, result.from_revision, result.to_revision, result.applied, result.backup
+    )
 
 
 def _read_own_state(database: Database) -> DatabaseState:

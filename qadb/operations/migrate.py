@@ -13,6 +13,7 @@ from qadb.operations.common import (
     say_nothing,
     tell_about_waiting,
 )
+from qadb.operations.safety import saved_before
 from qadb.progress import no_progress
 from qadb.revisions.catalogue import BASE, HEAD, Revision, read_catalogue
 from qadb.revisions.plan import RunPlan, plan_run
@@ -22,6 +23,7 @@ from qadb.revisions.state import DatabaseState, read_state, require_managed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from qadb.database import Database
     from qadb.progress import Progress
@@ -34,6 +36,7 @@ class MigrateResult:
     Attributes:
         applied: revisions run now; in a dry run, those that would be, with 0 seconds.
         plan: what they would do; None where nobody asked.
+        backup: the one that was made before; None where there was none to make.
     """
 
     from_revision: str | None
@@ -41,6 +44,7 @@ class MigrateResult:
     applied: tuple[AppliedRevision, ...]
     dry_run: bool
     plan: RunPlan | None = None
+    backup: Path | None = None
 
 
 def plan_migration(database: Database, target: str = HEAD) -> MigrateResult:
@@ -69,10 +73,14 @@ def migrate(
     *,
     lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
     wait_lock_seconds: float = WAIT_LOCK_SECONDS,
+    backup_folder: Path | None = None,
     progress: Progress = no_progress,
     notify: Callable[[str], None] = say_nothing,
 ) -> MigrateResult:
     """Apply pending revisions up to ``target``.
+
+    With a ``backup_folder`` a verified backup is made there before anything is applied, and a
+    failure's hint says how to restore it.
 
     Raises:
         EmptyDatabase, UnmanagedDatabase, RevisionMismatch: not a database that this can migrate.
@@ -88,6 +96,7 @@ def migrate(
             state,
             to_apply,
             lock_timeout_seconds=lock_timeout_seconds,
+            backup_folder=backup_folder,
             progress=progress,
             notify=notify,
         )
@@ -99,22 +108,29 @@ def apply_revisions(
     to_apply: tuple[Revision, ...],
     *,
     lock_timeout_seconds: float,
+    backup_folder: Path | None,
     progress: Progress,
     notify: Callable[[str], None],
 ) -> MigrateResult:
-    """Run the revisions given; the caller holds the operations' lock."""
+    """Run the revisions given; the caller holds the operations' lock.
+
+    A database at base holds nothing that a backup could save.
+    """
     if not to_apply:
         return MigrateResult(state.revision, state.revision, (), dry_run=False)
     target = to_apply[-1].revision
-    applied = run_revisions(
-        database,
-        "up",
-        target,
-        lock_timeout_seconds=lock_timeout_seconds,
-        on_step=count_steps(progress, len(to_apply)),
-        on_retry=notify,
-    )
-    return MigrateResult(state.revision, target, applied, dry_run=False)
+    folder = backup_folder if state.revision is not None else None
+    with saved_before(database, folder, progress=progress, notify=notify) as backup:
+        applied = run_revisions(
+            database,
+            "up",
+            target,
+            lock_timeout_seconds=lock_timeout_seconds,
+            on_step=count_steps(progress, len(to_apply)),
+            on_retry=notify,
+            backup=None if backup is None else str(backup),
+        )
+    return MigrateResult(state.revision, target, applied, dry_run=False, backup=backup)
 
 
 def plan_revisions(

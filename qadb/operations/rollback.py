@@ -13,6 +13,7 @@ from qadb.operations.common import (
     say_nothing,
     tell_about_waiting,
 )
+from qadb.operations.safety import saved_before
 from qadb.progress import no_progress
 from qadb.revisions.catalogue import BASE, RevisionCatalogue, read_catalogue
 from qadb.revisions.losses import Loss, count_losses, find_losses
@@ -21,6 +22,7 @@ from qadb.revisions.state import read_state, require_managed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from qadb.database import Database
     from qadb.progress import Progress
@@ -35,6 +37,7 @@ class RollbackResult:
         losses: tables and columns that go with them, with what they held before.
         empty: revisions among them whose way back does nothing: what they made stays, and only the
             version goes back.
+        backup: the one that was made before; None where there was none to make.
     """
 
     from_revision: str | None
@@ -43,6 +46,7 @@ class RollbackResult:
     losses: tuple[Loss, ...]
     dry_run: bool
     empty: tuple[str, ...] = ()
+    backup: Path | None = None
 
     @property
     def is_needed(self) -> bool:
@@ -83,10 +87,14 @@ def rollback(
     *,
     lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
     wait_lock_seconds: float = WAIT_LOCK_SECONDS,
+    backup_folder: Path | None = None,
     progress: Progress = no_progress,
     notify: Callable[[str], None] = say_nothing,
 ) -> RollbackResult:
     """Carry out a plan.
+
+    With a ``backup_folder`` a verified backup is made there before, and a failure's hint says how
+    to restore it.
 
     What goes is counted again when nobody else can migrate any more; the result tells those counts.
 
@@ -101,15 +109,17 @@ def rollback(
     waiting = tell_about_waiting(notify)
     with database.exclusive(wait_seconds=wait_lock_seconds, on_wait=waiting):
         losses = _check_plan(database, plan)
-        applied = run_revisions(
-            database,
-            "down",
-            plan.to_revision,
-            lock_timeout_seconds=lock_timeout_seconds,
-            on_step=count_steps(progress, len(plan.applied)),
-            on_retry=notify,
-        )
-    return replace(plan, applied=applied, losses=losses, dry_run=False)
+        with saved_before(database, backup_folder, progress=progress, notify=notify) as backup:
+            applied = run_revisions(
+                database,
+                "down",
+                plan.to_revision,
+                lock_timeout_seconds=lock_timeout_seconds,
+                on_step=count_steps(progress, len(plan.applied)),
+                on_retry=notify,
+                backup=None if backup is None else str(backup),
+            )
+    return replace(plan, applied=applied, losses=losses, dry_run=False, backup=backup)
 
 
 def _check_plan(database: Database, plan: RollbackResult) -> tuple[Loss, ...]:

@@ -58,6 +58,7 @@ class _Run:
     lock_timeout_seconds: float
     on_step: Callable[[AppliedRevision], None]
     on_retry: Callable[[str], None]
+    backup: str | None
     running: str | None = None
     applied: list[AppliedRevision] = field(default_factory=list)
 
@@ -70,6 +71,7 @@ def run_revisions(
     lock_timeout_seconds: float,
     on_step: Callable[[AppliedRevision], None],
     on_retry: Callable[[str], None] = lambda _message: None,
+    backup: str | None = None,
 ) -> tuple[AppliedRevision, ...]:
     """Go up or down to ``target`` (None is base); the caller holds the operations' lock.
 
@@ -81,6 +83,7 @@ def run_revisions(
         on_step: called after each revision.
         on_retry: told who is in the way while a lock is waited for, and why it was not to be had
             before the pause that follows.
+        backup: the one that was made before, for the history.
 
     Raises:
         MigrationFailed: a revision raised, or the commit did not hold. The database stands at the
@@ -88,7 +91,7 @@ def run_revisions(
         LockNotAvailable: a table stayed locked through every attempt.
     """
     timeout_seconds = max(lock_timeout_seconds, SHORTEST_LOCK_TIMEOUT_SECONDS)
-    run = _Run(database, direction, target, timeout_seconds, on_step, on_retry)
+    run = _Run(database, direction, target, timeout_seconds, on_step, on_retry, backup)
     for attempt in range(1, LOCK_ATTEMPTS + 1):
         try:
             _run_once(run)
@@ -142,7 +145,8 @@ def _migrate(run: _Run, connection: Connection, note: Callable[[str, float], Non
             run.running = step.revision.revision
             yield step
 
-    options = configure_options(run.database, StepRecorder(run.database, note))
+    recorder = StepRecorder(run.database, note, backup=run.backup)
+    options = configure_options(run.database, recorder)
     context = MigrationContext.configure(
         connection, opts={**options, "fn": steps, "script": script}
     )

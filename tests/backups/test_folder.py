@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +21,10 @@ from tests.backups.making import NOON, URL, make_manifest, write_archive
 
 SQLITE = parse_database_url(URL, source="the test", base_dir=Path("/"))
 SERVER = parse_database_url("postgresql://u:s@h/results db", source="the test", base_dir=Path("/"))
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_folder_gets_names_of_database_and_moment(tmp_path: Path) -> None:
@@ -67,9 +70,7 @@ def test_the_latest_is_the_newest_of_this_database_that_no_restore_made(tmp_path
     write_archive(
         tmp_path / "replaced.qadb", manifest=make_manifest(purpose="restore", taken_at=later)
     )
-    write_archive(
-        tmp_path / "new.qadb", manifest=make_manifest(taken_at=NOON + timedelta(hours=1))
-    )
+    write_archive(tmp_path / "new.qadb", manifest=make_manifest(taken_at=NOON + timedelta(hours=1)))
 
     assert find_latest(tmp_path, SQLITE).name == "new.qadb"
     with pytest.raises(BackupNotFound, match="results"):
@@ -91,4 +92,4 @@ def test_a_note_counts_for_the_file_it_was_made_of_only(tmp_path: Path) -> None:
     assert read_backup(path).verified_at is None
 
     remove_backup(read_backup(path))
-    assert os.listdir(tmp_path) == []
+    assert names_in(tmp_path) == []

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +15,6 @@ from qadb.backups.partial import begin_partial, remove_abandoned
 from qadb.errors import ConfigurationError, InsufficientPrivilege, StorageFull
 from tests.support.program import CHECKOUT
 from tests.support.unprivileged import as_nobody, open_folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOLD = """
 import sys, time
@@ -28,6 +25,10 @@ with begin_partial(Path(sys.argv[1])) as partial:
     print("holding", flush=True)
     time.sleep(60)
 """
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_published_file_has_its_name_and_its_owner_alone(tmp_path: Path) -> None:
@@ -41,15 +42,19 @@ def test_a_published_file_has_its_name_and_its_owner_alone(tmp_path: Path) -> No
     assert target.read_bytes() == b"whole"
     assert target.stat().st_mode & 0o777 == 0o600
     assert target.parent.stat().st_mode & 0o777 == 0o700
-    assert os.listdir(target.parent) == ["a.qadb"]
+    assert names_in(target.parent) == ["a.qadb"]
 
 
 def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), begin_partial(tmp_path / "a.qadb") as partial:
-        partial.path.write_bytes(b"half")
-        raise KeyboardInterrupt
+    def begin_and_stop() -> None:
+        with begin_partial(tmp_path / "a.qadb") as partial:
+            partial.path.write_bytes(b"half")
+            raise KeyboardInterrupt
 
-    assert os.listdir(tmp_path) == []
+    with pytest.raises(KeyboardInterrupt):
+        begin_and_stop()
+
+    assert names_in(tmp_path) == []
 
 
 def test_a_name_that_is_taken_stays_what_it_is(tmp_path: Path) -> None:
@@ -63,7 +68,7 @@ def test_a_name_that_is_taken_stays_what_it_is(tmp_path: Path) -> None:
         pass
 
     assert target.read_bytes() == b"another's"
-    assert os.listdir(tmp_path) == ["a.qadb"]
+    assert names_in(tmp_path) == ["a.qadb"]
 
 
 def test_a_killed_one_is_removed_and_one_at_work_is_not(tmp_path: Path) -> None:
@@ -84,7 +89,7 @@ def test_a_killed_one_is_removed_and_one_at_work_is_not(tmp_path: Path) -> None:
         dead.wait()
 
         assert remove_abandoned(tmp_path) == ("dead.qadb",)
-        assert [name.split(".")[1] for name in os.listdir(tmp_path)] == ["alive"]
+        assert [name.split(".")[1] for name in names_in(tmp_path)] == ["alive"]
         alive.kill()
 
 
@@ -105,7 +110,7 @@ def test_a_full_disk_is_said_in_so_many_words(tmp_path: Path) -> None:
     with (
         pytest.raises(StorageFull, match=r"a\.qadb.*No space left"),
         explain_refusals(tmp_path / "a.qadb"),
-        open("/dev/full", "wb", buffering=0) as full,
+        Path("/dev/full").open("wb", buffering=0) as full,
     ):
         full.write(b"x")
 

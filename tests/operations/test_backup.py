@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from contextlib import closing
@@ -35,6 +34,10 @@ if TYPE_CHECKING:
 PAIRS = "CREATE TABLE pairs (id INTEGER PRIMARY KEY, side VARCHAR(5) NOT NULL)"
 
 
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A folder for backups that is not there yet."""
@@ -51,7 +54,7 @@ def test_a_backup_says_what_it_holds_and_verifies(migrated: Database, place: Pat
     assert result.size_bytes == result.path.stat().st_size < result.manifest.size_bytes
     assert verify_backup(migrated, result.path, jobs=2).sha256 == result.sha256
     assert [b.verified_at is not None for b in list_backups(place)] == [True]
-    assert not [name for name in os.listdir(place) if name.startswith(".")]
+    assert not [name for name in names_in(place) if name.startswith(".")]
 
 
 def test_the_history_and_the_status_know_of_it(migrated: Database, place: Path) -> None:
@@ -115,7 +118,7 @@ def test_an_empty_or_absent_database_has_nothing_to_save(empty: Database, place:
     with pytest.raises(EmptyDatabase):
         create_backup(empty, place)
 
-    assert not place.exists() or not os.listdir(place)
+    assert not place.exists() or not names_in(place)
 
 
 def test_what_is_not_ours_is_left_to_its_owner(empty: Database, place: Path) -> None:
@@ -189,7 +192,7 @@ def test_a_backup_that_does_not_verify_gets_no_name_and_removes_nothing(
     with pytest.raises(BackupDamaged):
         create_backup(migrated, place, BackupOptions(keep=KeepRules(last=1)))
 
-    assert os.listdir(place) == [older.name]
+    assert names_in(place) == [older.name]
 
 
 def test_a_second_operation_waits_or_gives_up(migrated: Database, place: Path) -> None:
@@ -201,7 +204,11 @@ def test_a_second_operation_waits_or_gives_up(migrated: Database, place: Path) -
 
 def test_progress_tells_of_bytes_up_to_the_end(migrated: Database, place: Path) -> None:
     events: list[ProgressEvent] = []
-    create_backup(migrated, place, BackupOptions(verify=True), progress=events.append)
+
+    def note(event: ProgressEvent) -> None:
+        events.append(event)
+
+    create_backup(migrated, place, BackupOptions(verify=True), progress=note)
 
     assert {event.unit for event in events} == {"bytes"}
     written = [event for event in events if event.label == "Writing"]
@@ -221,7 +228,7 @@ def test_verifying_finds_a_broken_page_and_a_row_that_points_at_none(
             raw.commit()
         with pytest.raises(BackupDamaged, match="points at a row"):
             create_backup(database, place, BackupOptions(verify=True))
-        assert os.listdir(place) == []
+        assert names_in(place) == []
         create_backup(database, place)  # one that nobody wants proven saves what is there
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +32,10 @@ ADD = "INSERT INTO countries (code, name) VALUES ('{}', 'Atlantis')"
 COUNT = "SELECT count(*) FROM countries"
 
 
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A folder for backups that is not there yet."""
@@ -61,9 +64,7 @@ def test_what_was_replaced_is_kept_and_is_not_the_latest(migrated: Database, pla
     backup = create_backup(migrated, place).path
     execute(migrated, ADD.format("QQ"))
 
-    result = restore(
-        migrated, plan_restore(migrated, backup), RestoreOptions(safety_folder=place)
-    )
+    result = restore(migrated, plan_restore(migrated, backup), RestoreOptions(safety_folder=place))
 
     assert find_latest(place, migrated.url) == backup
     if result.safety_backup is not None:  # else the server keeps it under another name
@@ -119,9 +120,7 @@ def test_a_plan_changes_nothing_and_names_what_would_be_replaced(
     assert fetch_rows(migrated, COUNT) == [(250,)]
 
 
-def test_a_damaged_file_is_refused_before_anything_happens(
-    migrated: Database, place: Path
-) -> None:
+def test_a_damaged_file_is_refused_before_anything_happens(migrated: Database, place: Path) -> None:
     backup = create_backup(migrated, place).path
     whole = backup.read_bytes()
     backup.write_bytes(whole[:5000] + bytes([whole[5000] ^ 255]) + whole[5001:])
@@ -144,9 +143,7 @@ def test_a_file_that_changed_after_it_was_looked_at_is_refused(
         restore(migrated, plan)
 
 
-def test_a_newer_revision_than_this_qadb_knows_is_refused(
-    migrated: Database, place: Path
-) -> None:
+def test_a_newer_revision_than_this_qadb_knows_is_refused(migrated: Database, place: Path) -> None:
     execute(migrated, "UPDATE qadb_version SET version_num = '999'")
     backup = create_backup(migrated, place).path
 
@@ -221,7 +218,7 @@ def test_twice_the_same_is_the_same(migrated: Database, place: Path) -> None:
     for _ in range(2):
         restore(migrated, plan_restore(migrated, backup), RestoreOptions(safety_folder=place))
     assert fetch_rows(migrated, COUNT) == [(249,)]
-    left = [name for name in os.listdir(place.parent) if name.endswith((".restoring", ".partial"))]
+    left = [name for name in names_in(place.parent) if name.endswith((".restoring", ".partial"))]
     assert left == []
 
 

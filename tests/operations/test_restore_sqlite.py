@@ -25,7 +25,6 @@ from tests.support.unprivileged import as_nobody, open_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
     from qadb.database import Database
 
 COUNT = "SELECT count(*) FROM countries"
@@ -279,7 +278,8 @@ with open_database(sys.argv[1]) as database:
 def test_what_a_killed_restore_left_is_removed_by_the_next(
     database: Database, backup: Path, live: Path
 ) -> None:
-    code = "import os, signal\nfrom qadb.operations import restore as r\n" + (
+    code = (
+        "import os, signal\nfrom qadb.operations import restore as r\n"
         "r.check_rebuilt = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     child = subprocess.run(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 transaction_per_migration = True
+backs_up_first = False
 
 LOCK_TIMEOUT = "55P03"
 

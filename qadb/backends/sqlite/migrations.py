@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 transaction_per_migration = False
+backs_up_first = True
 
 _MOST_SHOWN = 5
 _GUARD = "qadb_row_guard"

@@ -94,7 +94,11 @@ def _init(
 
     with context.progress() as progress:
         result = init_database(
-            database, wait_seconds=wait, progress=progress, notify=context.output.note
+            database,
+            wait_seconds=wait,
+            backup_folder=context.backup_folder(database, wanted=None),
+            progress=progress,
+            notify=context.output.note,
         )
     return context.show(
         init_document(result, adopted=adopted),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qadb.cli.parameters import LockTimeout, WaitLock
+from qadb.cli.parameters import Backup, LockTimeout, WaitLock
 from qadb.cli.verb import command
 from qadb.cli.views.rehearsal import rehearsal_document, rehearsal_text
 from qadb.cli.views.revisions import migrate_document, migrate_text, script_text
@@ -35,13 +35,15 @@ def migrate(
             "--rehearse", help="Run them on a copy of the data and tell what happens (SQLite)."
         ),
     ] = False,
+    backup: Backup = None,
     lock_timeout: LockTimeout = 2.0,
     wait_lock: WaitLock = 60.0,
 ) -> ExitCode:
     """Apply pending revisions.
 
     Two at once are safe: one works, the other waits and then finds nothing to do. On SQLite all
-    pending revisions are one transaction; on PostgreSQL each is one, and a retry resumes.
+    pending revisions are one transaction; on PostgreSQL each is one, and a retry resumes. What is
+    there is backed up first, on PostgreSQL with --backup.
 
     Example:
         qadb migrate
@@ -67,6 +69,7 @@ def migrate(
                 target,
                 lock_timeout_seconds=lock_timeout,
                 wait_lock_seconds=wait_lock,
+                backup_folder=context.backup_folder(database, wanted=backup),
                 progress=progress,
                 notify=context.output.note,
             )

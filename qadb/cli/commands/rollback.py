@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qadb.cli.parameters import LockTimeout, WaitLock, Yes
+from qadb.cli.parameters import Backup, LockTimeout, WaitLock, Yes
 from qadb.cli.verb import command
 from qadb.cli.views.revisions import losses_question, rollback_document, rollback_text
 
@@ -28,13 +28,14 @@ def rollback(
         bool, typer.Option("--dry-run", help="Say what would go; change nothing.")
     ] = False,
     yes: Yes = False,
+    backup: Backup = None,
     lock_timeout: LockTimeout = 2.0,
     wait_lock: WaitLock = 60.0,
 ) -> ExitCode:
     """Go back to an earlier revision, one step unless told otherwise.
 
     Says first which tables and columns go and what they hold, then asks. Off a terminal it needs
-    --yes.
+    --yes. What is there is backed up before, on PostgreSQL with --backup.
 
     Example:
         qadb rollback --dry-run
@@ -56,6 +57,7 @@ def rollback(
             plan,
             lock_timeout_seconds=lock_timeout,
             wait_lock_seconds=wait_lock,
+            backup_folder=context.backup_folder(database, wanted=backup),
             progress=progress,
             notify=context.output.note,
         )

@@ -64,6 +64,7 @@ def mismatch_document(adopted: AdoptResult) -> dict[str, object]:
         "nearest": adopted.revision,
         "differences": [difference_document(each) for each in adopted.differences],
         "demo": None,
+        "backup": None,
     }
 
 

@@ -24,6 +24,7 @@ def rehearsal_document(result: RehearsalResult) -> dict[str, object]:
         ],
         "dry_run": True,
         "plan": None,
+        "backup": None,
         "rehearsal": result.steps,
     }
 

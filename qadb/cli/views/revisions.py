@@ -10,6 +10,7 @@ from qadb.cli.views.plan import plan_document, plan_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from qadb.operations.adopt import AdoptResult
     from qadb.operations.demo import DemoResult
@@ -36,6 +37,7 @@ def init_document(
         "nearest": None,
         "differences": [],
         "demo": demo,
+        "backup": result.backup,
     }
 
 
@@ -57,6 +59,7 @@ def init_text(
     if result.applied:
         yield from _steps(result.applied)
         yield Line(f"{where} is ready at revision {result.to_revision}.", "ok")
+        yield from _saved(result.backup)
     else:
         rest = "." if demo is not None and demo.added else ": nothing to do."
         yield Line(f"{where} is at {result.to_revision} already{rest}", "ok")
@@ -89,6 +92,7 @@ def migrate_document(result: MigrateResult) -> dict[str, object]:
         "applied": result.applied,
         "dry_run": result.dry_run,
         "plan": plan_document(result.plan),
+        "backup": result.backup,
     }
 
 
@@ -105,6 +109,7 @@ def migrate_text(result: MigrateResult, where: str) -> Iterator[Block]:
         yield Line(f"Would bring {where} from {movement}. Nothing was changed.")
     else:
         yield Line(f"Brought {where} from {movement}.", "ok")
+        yield from _saved(result.backup)
 
 
 def script_text(script: str) -> Iterator[Block]:
@@ -121,6 +126,7 @@ def rollback_document(result: RollbackResult) -> dict[str, object]:
         "dry_run": result.dry_run,
         "losses": result.losses,
         "empty": list(result.empty),
+        "backup": result.backup,
     }
 
 
@@ -138,6 +144,7 @@ def rollback_text(result: RollbackResult, where: str) -> Iterator[Block]:
         yield Line(f"Would bring {where} from {movement}. Nothing was changed.")
     else:
         yield Line(f"Brought {where} from {movement}.", "ok")
+        yield from _saved(result.backup)
 
 
 def losses_question(plan: RollbackResult, where: str) -> str:
@@ -169,6 +176,11 @@ def _steps(applied: Sequence[AppliedRevision], *, timed: bool = True) -> Iterato
         row = [step.revision, step.title]
         rows.append([*row, format_duration(step.elapsed_seconds)] if timed else row)
     yield Table(columns, rows)
+
+
+def _saved(backup: Path | None) -> Iterator[Block]:
+    if backup is not None:
+        yield Line(f"What it was before: {backup}")
 
 
 def _losses(losses: Sequence[Loss]) -> Iterator[Block]:
