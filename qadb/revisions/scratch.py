@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
-from qadb.errors import NotComparable
-from qadb.revisions.environment import find_steps, script_directory
+from qadb.errors import MigrationFailed, NotComparable
+from qadb.revisions.environment import find_steps, keep_one_transaction, script_directory
 from qadb.revisions.runner import first_line
 
 if TYPE_CHECKING:
@@ -88,11 +88,14 @@ def _run(
         "script": script,
     }
     context = _InOneTransaction(place.dialect, place, options, None)
+    keep_one_transaction(context, database, lambda: running)
     try:
         with context.begin_transaction(), Operations.context(context):
             context.run_migrations()
     except NotComparable:
         raise
+    except MigrationFailed as error:
+        raise NotComparable(error.message, hint=error.hint) from error
     except Exception as error:
         if getattr(error, "connection_invalidated", False):  # no fault of the revision
             raise
