@@ -47,8 +47,12 @@ class MigrationRules(Protocol):
 class Scratch(Protocol):
     """Gives revisions an empty place of the database's own kind, to see what they make."""
 
-    def empty_place(self, engine: Engine) -> AbstractContextManager[Connection]:
+    def empty_place(self, url: DatabaseUrl, engine: Engine) -> AbstractContextManager[Connection]:
         """Connect to a place where nothing is yet and nothing stays, in one transaction.
+
+        Args:
+            url: of the database that the place should be like.
+            engine: reads and writes that database.
 
         Raises:
             NotComparable: there is none, or a statement reaches out of it; the hint says what it

@@ -45,7 +45,8 @@ def migrated_place(
         NotComparable: there is no place to be had, or a revision does not run in one; the hint says
             what it takes.
     """
-    with database.translated(), database.backend.scratch.empty_place(database.engine()) as place:
+    empty_place = database.backend.scratch.empty_place(database.url, database.engine())
+    with database.translated(), empty_place as place:
         before_steps(place)
         if revision is not None:
             _run(database, place, revision, after_step)
