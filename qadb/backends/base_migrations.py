@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from collections.abc import Set as AbstractSet
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
 
-    from qadb.backends.effects import Effect
+    from qadb.backends.effects import Effect, ForeignKey
     from qadb.settings import DatabaseUrl
 
 
@@ -53,8 +53,12 @@ class MigrationRules(Protocol):
 class Scratch(Protocol):
     """Gives revisions an empty place of the database's own kind, to see what they make."""
 
-    def empty_place(self, engine: Engine) -> AbstractContextManager[Connection]:
+    def empty_place(self, url: DatabaseUrl, engine: Engine) -> AbstractContextManager[Connection]:
         """Connect to a place where nothing is yet and nothing stays, in one transaction.
+
+        Args:
+            url: of the database that the place should be like.
+            engine: reads and writes that database.
 
         Raises:
             NotComparable: there is none, or a statement reaches out of it; the hint says what it
@@ -78,8 +82,22 @@ class Scratch(Protocol):
 class StatementReader(Protocol):
     """Knows what a statement of a revision takes from those who use the tables."""
 
-    def read_effects(self, statement: str) -> tuple[Effect, ...]:
-        """Return what it does to tables; nothing where nobody would notice."""
+    def read_effects(self, statement: str, keys: Sequence[ForeignKey] = ()) -> tuple[Effect, ...]:
+        """Return what it does to tables, one each; nothing where nobody would notice.
+
+        Args:
+            statement: as the revision gives it to the engine.
+            keys: the foreign keys there are when it runs.
+        """
+        ...
+
+    def foreign_keys(self, connection: Connection, statement: str) -> tuple[ForeignKey, ...]:
+        """Return the keys that `read_effects` has to know; none where they make no difference.
+
+        Args:
+            connection: is about to run the statement.
+            statement: what the effects will be asked of.
+        """
         ...
 
     def file_ids(self, connection: Connection) -> dict[str, int]:

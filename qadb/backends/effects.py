@@ -3,8 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RUNS_CODE = "runs code that can't be foreseen"
 NO_DEFAULT = "a column that is NOT NULL without a default fails where there are rows"
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A key that binds two tables.
+
+    Attributes:
+        parent: the table that it refers to.
+        parent_key: the constraint there that makes the parent's columns a key.
+    """
+
+    name: str
+    table: str
+    columns: Sequence[str]
+    parent: str
+    parent_columns: Sequence[str]
+    parent_key: str
 
 
 @dataclass(frozen=True, slots=True)

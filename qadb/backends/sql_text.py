@@ -12,6 +12,7 @@ _HIDDEN = re.compile(
     r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$", re.DOTALL
 )
 
+WORD = r'(?:"(?:[^"]|"")+"|[\w$]+)'  # a name, or part of one
 _NAME = r'"(?:[^"]|"")+"|[\w$.]+'
 _RENAMES = re.compile(
     rf"ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?(?P<old>{_NAME})\s+RENAME\s+TO\s+(?P<new>{_NAME})",

@@ -15,6 +15,7 @@ from qadb.revisions.environment import (
     SCRIPT_DIALECT_OPTIONS,
     StepRecorder,
     configure_options,
+    keep_one_transaction,
 )
 from qadb.revisions.state import read_state, require_managed
 from qadb.settings import load_settings
@@ -56,6 +57,7 @@ def _run_offline(database: Database) -> None:
         literal_binds=True,
         **configure_options(database, _recorder(database)),  # type: ignore[arg-type]  # its options by name
     )
+    keep_one_transaction(context.get_context(), database)
     with context.begin_transaction():
         context.run_migrations()
 
@@ -92,6 +94,7 @@ def _run_on(connection: Connection, database: Database) -> None:
         render_item=render_plain_type,
         **configure_options(database, _recorder(database)),  # type: ignore[arg-type]  # its options by name
     )
+    keep_one_transaction(context.get_context(), database)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from qadb.errors import MigrationFailed
 from qadb.revisions.catalogue import BASE
 from qadb.revisions.history import record_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from alembic.runtime.migration import MigrationContext, MigrationInfo, RevisionStep
     from sqlalchemy import Connection
@@ -104,6 +106,30 @@ def configure_options(database: Database, recorder: StepRecorder) -> dict[str, o
         "include_name": _include_name(database.schema),
         "render_as_batch": True,  # one history for both engines, and SQLite alters only so
     }
+
+
+def keep_one_transaction(
+    context: MigrationContext,
+    database: Database,
+    running: Callable[[], str | None] = lambda: None,
+) -> None:
+    """Let an autocommit block be a clear failure where all that is pending is one transaction.
+
+    Alembic would find that the transaction is not its own, and raise an AssertionError.
+    """
+    if database.backend.migrations.transaction_per_migration:
+        return
+
+    def refuse() -> AbstractContextManager[None]:
+        revision = running()
+        raise MigrationFailed(
+            f"{f'Revision {revision}' if revision else 'A revision'} opens an autocommit block; on "
+            f"{database.backend.name} all that are pending are one transaction.",
+            hint="Nothing was changed. Let the revision open it on other engines only, by "
+            "op.get_context().dialect.name.",
+        )
+
+    context.autocommit_block = refuse  # type: ignore[method-assign, assignment]  # its class is Alembic's
 
 
 def _include_name(

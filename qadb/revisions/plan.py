@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from qadb.backends.effects import Effect
+    from qadb.backends.effects import Effect, ForeignKey
     from qadb.backends.values import TableSize
     from qadb.database import Database
     from qadb.revisions.catalogue import Revision
@@ -58,6 +58,8 @@ class Impact:
     @property
     def is_grave(self) -> bool:
         """Somebody would notice: others wait for as long as the rows take, or it may fail."""
+        if self.table is None:
+            return bool(self.risks)
         takes_long = self.rewrites or self.scans
         return bool(self.rows and ((self.blocks and takes_long) or self.risks))
 
@@ -144,10 +146,12 @@ class _Listener:
         self._schema = database.schema
         self._statements: list[tuple[str, tuple[Effect, ...]]] = []
         self._files: dict[str, int] = {}
+        self._keys: tuple[ForeignKey, ...] = ()
         self._is_asking = False
 
     def attach(self, place: Connection) -> None:
         """Listen to a connection."""
+        event.listen(place, "before_cursor_execute", self._look)
         event.listen(place, "after_cursor_execute", self._hear)
 
     def end_step(self, revision: str, place: Connection) -> None:
@@ -157,13 +161,22 @@ class _Listener:
         self.heard[revision] = _Heard(self._statements, columns)
         self._statements = []
 
+    def _look(self, place: Connection, _cursor: object, statement: str, *_: object) -> None:
+        """Keep what only the moment before the statement knows."""
+        if self._is_asking:
+            return
+        original = place.info.get(ORIGINAL_STATEMENT, statement)
+        with self._asking():
+            self._keys = self._reader.foreign_keys(place, statement)
+        place.info[ORIGINAL_STATEMENT] = original
+
     def _hear(self, place: Connection, _cursor: object, ran: str, *_: object) -> None:
         if self._is_asking:
             return
         statement: str = place.info.pop(ORIGINAL_STATEMENT, ran)
         with self._asking():
             files = self._reader.file_ids(place)
-        effects = self._reader.read_effects(statement)
+        effects = self._reader.read_effects(statement, self._keys)
         checked = tuple(_checked(effect, self._files, files) for effect in effects)
         self._statements.append((statement, checked))
         self._files = files

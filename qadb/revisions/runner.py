@@ -22,6 +22,7 @@ from qadb.revisions.environment import (
     StepRecorder,
     configure_options,
     find_steps,
+    keep_one_transaction,
     script_directory,
 )
 from qadb.revisions.state import read_state_on
@@ -150,6 +151,7 @@ def _migrate(run: _Run, connection: Connection, note: Callable[[str, float], Non
     context = MigrationContext.configure(
         connection, opts={**options, "fn": steps, "script": script}
     )
+    keep_one_transaction(context, run.database, lambda: run.running)
     with context.begin_transaction(), Operations.context(context):
         context.run_migrations()
 

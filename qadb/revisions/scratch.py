@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
-from qadb.errors import NotComparable
-from qadb.revisions.environment import find_steps, script_directory
+from qadb.errors import MigrationFailed, NotComparable
+from qadb.revisions.environment import find_steps, keep_one_transaction, script_directory
 from qadb.revisions.runner import first_line
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def migrated_place(
         NotComparable: there is no place to be had, or a revision does not run in one; the hint says
             what it takes.
     """
-    with database.translated(), database.backend.scratch.empty_place(database.engine()) as place:
+    empty_place = database.backend.scratch.empty_place(database.url, database.engine())
+    with database.translated(), empty_place as place:
         before_steps(place)
         if revision is not None:
             _run(database, place, revision, after_step)
@@ -88,11 +89,14 @@ def _run(
         "script": script,
     }
     context = _InOneTransaction(place.dialect, place, options, None)
+    keep_one_transaction(context, database, lambda: running)
     try:
         with context.begin_transaction(), Operations.context(context):
             context.run_migrations()
     except NotComparable:
         raise
+    except MigrationFailed as error:
+        raise NotComparable(error.message, hint=error.hint) from error
     except Exception as error:
         if getattr(error, "connection_invalidated", False):  # no fault of the revision
             raise

@@ -18,11 +18,14 @@ from qadb.revisions.environment import (
     StepRecorder,
     configure_options,
     find_steps,
+    keep_one_transaction,
     script_directory,
 )
 from qadb.revisions.runner import first_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from alembic.runtime.migration import MigrationStep
 
     from qadb.database import Database
@@ -54,8 +57,13 @@ def _render(
 ) -> None:
     script = script_directory(database.schema)
 
-    def steps(heads: tuple[str, ...], _context: MigrationContext) -> list[MigrationStep]:
-        return list(find_steps(script, "up", target, heads))
+    running: str | None = None
+
+    def steps(heads: tuple[str, ...], _context: MigrationContext) -> Iterator[MigrationStep]:
+        nonlocal running
+        for step in find_steps(script, "up", target, heads):
+            running = step.revision.revision
+            yield step
 
     options = configure_options(database, StepRecorder(database, lambda *_: None))
     context = MigrationContext.configure(
@@ -71,6 +79,7 @@ def _render(
             "starting_rev": current,
         },
     )
+    keep_one_transaction(context, database, lambda: running)
     with context.begin_transaction(), Operations.context(context):
         context.run_migrations()
 

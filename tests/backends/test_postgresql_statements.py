@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from qadb.backends.effects import NO_DEFAULT
+from qadb.backends.effects import NO_DEFAULT, RUNS_CODE, Effect, ForeignKey
+from qadb.backends.postgresql.foreign_keys import FOREIGN_KEYS
 from qadb.backends.postgresql.statements import NOT_CONCURRENTLY, UNKNOWN, read_effects
 from tests.support.postgres_client import execute
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 TABLES = """
 CREATE TABLE parent (id bigint PRIMARY KEY, name varchar(20), "Odd, name" int, note text);
 CREATE TABLE other (id bigint PRIMARY KEY, parent_id bigint);
+CREATE TABLE elder (id bigint PRIMARY KEY, code text UNIQUE);
+CREATE TABLE younger (id bigint PRIMARY KEY, elder_id bigint CONSTRAINT fk_elder REFERENCES elder,
+  code text REFERENCES elder (code), twin_id bigint CONSTRAINT fk_twin REFERENCES younger);
+CREATE TABLE grandchild (id bigint, younger_id bigint REFERENCES younger);
 CREATE UNIQUE INDEX by_name ON parent (name);
 ALTER TABLE parent ADD CONSTRAINT ck_late CHECK (id > 0) NOT VALID;
 CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
@@ -79,16 +84,50 @@ STATEMENTS = (
     "COMMENT ON COLUMN parent.note IS 'ON parent'",
     "CREATE STATISTICS s ON id, name FROM parent",
     "LOCK TABLE parent",
+    "LOCK TABLE parent, ONLY other IN SHARE ROW EXCLUSIVE MODE NOWAIT",
+    "LOCK parent *, other IN share MODE",
+    "LOCK parent IN EXCLUSIVE MODE",
+    "LOCK parent IN SHARE UPDATE EXCLUSIVE MODE",
+    "LOCK TABLE public.parent IN ROW EXCLUSIVE MODE",
+    "LOCK TABLE parent IN ROW SHARE MODE",
+    "LOCK TABLE parent IN ACCESS SHARE MODE",
+    "MERGE INTO parent p USING other o ON p.id = o.id WHEN MATCHED THEN UPDATE SET note = 'x'",
+    "WITH gone AS (DELETE FROM other RETURNING id) INSERT INTO parent (id) SELECT id FROM gone",
+    "WITH a AS MATERIALIZED (SELECT 1), b AS (UPDATE other SET id = 2 RETURNING 1) SELECT FROM b",
+    "WITH x (id) AS (SELECT 1) UPDATE ONLY parent SET note = '(DELETE FROM other)' FROM x",
+    "WITH x AS (SELECT 9 AS y) MERGE INTO parent p USING x ON id = y WHEN MATCHED THEN DELETE",
+    "WITH x AS (SELECT 1) SELECT * FROM parent FOR UPDATE",
+    "WITH x AS (SELECT 9) INSERT INTO other TABLE x ON CONFLICT (id) DO UPDATE SET id = 4",
     "INSERT INTO parent (id) VALUES (99)",
     "UPDATE parent SET note = 'ALTER TABLE other'",
     "DELETE FROM parent WHERE id = 1",
     "CREATE TABLE child (id int, parent_id bigint REFERENCES parent (id))",
+    "ALTER TABLE younger DROP CONSTRAINT fk_elder",
+    "ALTER TABLE younger DROP CONSTRAINT IF EXISTS fk_twin",
+    "ALTER TABLE younger DROP COLUMN elder_id, ADD COLUMN more int",
+    "ALTER TABLE younger DROP twin_id",
+    "ALTER TABLE younger ALTER COLUMN elder_id TYPE int",
+    "ALTER TABLE younger ALTER code SET DATA TYPE varchar(20)",
+    "ALTER TABLE younger ALTER id TYPE int",
+    "ALTER TABLE younger ALTER CONSTRAINT fk_elder DEFERRABLE",
+    "ALTER TABLE younger VALIDATE CONSTRAINT fk_elder",
+    "ALTER TABLE younger RENAME CONSTRAINT fk_elder TO fk_older",
+    "ALTER TABLE elder ALTER code TYPE varchar(30)",
+    "ALTER TABLE elder DROP CONSTRAINT elder_pkey CASCADE",
+    "ALTER TABLE elder DROP COLUMN code CASCADE",
+    "DROP TABLE grandchild",
+    "DROP TABLE IF EXISTS younger CASCADE",
+    "DROP TABLE elder, younger, grandchild",
+    "TRUNCATE elder CASCADE",
+    "TRUNCATE ONLY grandchild, younger RESTART IDENTITY",
 )
 
+OWN_TABLES = "SELECT oid, relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+OWN_TABLES += " AND relkind = 'r'"
 # The strongest lock that this process holds on each table that was there before.
 LOCKS = """
-SELECT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
-WHERE l.pid = pg_backend_pid() AND l.granted AND c.oid = ANY (%s)
+SELECT l.relation, l.mode FROM pg_locks l
+WHERE l.pid = pg_backend_pid() AND l.granted AND l.relation = ANY (%s::oid[])
 """
 MODES = ("AccessShareLock", "RowShareLock", "RowExclusiveLock", "ShareUpdateExclusiveLock",
          "ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock")  # fmt: skip
@@ -98,7 +137,7 @@ FILES = "SELECT oid, relfilenode FROM pg_class WHERE oid = ANY (%s)"
 
 @pytest.fixture
 def in_transaction(postgresql_url: str) -> Iterator[cursor]:
-    """Two tables that are there, and a transaction that is rolled back."""
+    """Tables that are there, and a transaction that is rolled back."""
     execute(postgresql_url, TABLES.replace("{", "{{").replace("}", "}}"))
     with closing(psycopg2.connect(postgresql_url)) as connection:
         yield connection.cursor()
@@ -112,8 +151,10 @@ def in_words(mode: str) -> str:
 
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_effects_are_what_the_server_does(in_transaction: cursor, statement: str) -> None:
-    in_transaction.execute("SELECT oid, relname FROM pg_class WHERE relname IN ('parent', 'other')")
+    in_transaction.execute(OWN_TABLES)
     names = dict(in_transaction.fetchall())
+    in_transaction.execute(FOREIGN_KEYS)
+    keys = [ForeignKey(*row) for row in in_transaction.fetchall()]
     in_transaction.execute(FILES, (list(names),))
     files = dict(in_transaction.fetchall())
     in_transaction.connection.rollback()
@@ -122,14 +163,13 @@ def test_effects_are_what_the_server_does(in_transaction: cursor, statement: str
 
     in_transaction.execute(LOCKS, (list(names),))
     held: dict[str, str] = {}
-    for name, mode in in_transaction.fetchall():
-        own = "parent" if name == "renamed" else name
-        held[own] = max(held.get(own, MODES[0]), mode, key=MODES.index)
-    if statement.startswith("DROP TABLE"):
-        held = {"parent": "AccessExclusiveLock"}  # its name is gone
+    for oid, mode in in_transaction.fetchall():
+        name = names[oid]
+        held[name] = max(held.get(name, MODES[0]), mode, key=MODES.index)
     noticed = {name: in_words(mode) for name, mode in held.items() if mode in NOTICED}
-    effects = read_effects(statement)
+    effects = read_effects(statement, keys)
     assert {effect.table: effect.lock for effect in effects} == noticed
+    assert len(effects) == len(noticed)
 
     in_transaction.execute(FILES, (list(names),))
     rewritten = {names[oid] for oid, file in in_transaction.fetchall() if files[oid] != file}
@@ -172,6 +212,22 @@ def test_column_without_a_value_is_a_risk(action: str, risks: tuple[str, ...]) -
 )  # fmt: skip
 def test_nobody_notices(statement: str) -> None:
     assert read_effects(statement) == ()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DO $$ BEGIN LOCK TABLE t; END $$", "do language plpgsql 'BEGIN NULL; END'", "CALL p(1)"],
+)
+def test_code_is_not_foreseen(statement: str) -> None:
+    assert read_effects(statement) == (Effect(None, risks=(RUNS_CODE,)),)
+
+
+def test_key_that_is_checked_again_reads_its_table() -> None:
+    key = ForeignKey("fk", "child", ["parent_id"], "parent", ["id"], "pk_parent")
+
+    effects = read_effects("ALTER TABLE parent ALTER id TYPE bigint", [key])
+
+    assert {effect.table: effect.scans for effect in effects}["child"]
 
 
 def test_what_is_not_known_is_taken_for_the_worst() -> None:

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qadb.errors import EmptyDatabase, UnmanagedDatabase
+from qadb.operations.init import init_database
 from qadb.operations.rollback import plan_rollback, rollback
 from qadb.revisions.drift import find_drift, find_drift_of_models
 from tests.operations.foreign import fill_with_foreign_tables
-from tests.support.databases import dump, execute
+from tests.support.databases import dump, execute, open_database
+from tests.support.revision_folders import schema_of, write_revision
 from tests.support.revisions import STOPS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from qadb.database import Database
     from tests.support.postgres_server import PostgresServer
 
@@ -45,7 +49,7 @@ ON_SQLITE = {
     "CREATE TABLE strays (id integer PRIMARY KEY) WITHOUT ROWID": "table strays",
 }
 
-# Each is written over a part of the definition of a table.
+# Each is written over a part of an object's definition.
 REWRITTEN_ON_SQLITE = {
     ("users", "username VARCHAR(50)", "username VARCHAR(60)"): "table users column username",
     ("users", "NOT NULL", ""): "table users column",
@@ -57,6 +61,29 @@ REWRITTEN_ON_SQLITE = {
     ("holds", "released_at >= placed_at", "released_at > placed_at"): "table holds constraint",
     ("tenants", "PRIMARY KEY (id)", "PRIMARY KEY (id, name)"): "table tenants",
     ("orders", "UNIQUE (tenant_id, order_number)", "UNIQUE (order_number)"): "table orders",
+    ("idx_users_created_by", "created_by IS NOT NULL", "created_by > 0"): (
+        "index idx_users_created_by"
+    ),
+    ("trg_users_updated_at", "IS OLD.updated_at", "IS OLD.created_at"): (
+        "trigger trg_users_updated_at"
+    ),
+    ("notes_search", "remove_diacritics 2", "remove_diacritics 1"): "table notes_search",
+}
+
+# Of what the built-in revisions make none.
+THINGS = (
+    "CREATE TABLE things (a INT, b INT AS (a * 2) STORED, c TEXT AS (lower('A')), name TEXT)",
+    "CREATE VIEW few AS SELECT a FROM things WHERE a > 2",
+    "CREATE INDEX idx_things ON things (lower(name))",
+)
+REWRITTEN_THINGS = {
+    ("things", "a * 2", "a * 3"): "table things column b",
+    ("things", "STORED", "VIRTUAL"): "table things column b",
+    ("things", "lower('A')", "lower('a')"): "table things column c",
+    ("things", "name TEXT)", "name TEXT) STRICT"): "table things",
+    ("few", "a > 2", "a > 3"): "view few",
+    ("few", "SELECT a", "SELECT b AS a"): "view few",
+    ("idx_things", "lower(name)", "upper(name)"): "index idx_things",
 }
 
 ON_POSTGRESQL = {
@@ -193,24 +220,42 @@ def test_change_is_seen_on_sqlite(migrated_sqlite: Database, change: str) -> Non
     assert ON_SQLITE[change] in found_objects(migrated_sqlite)
 
 
+def rewrite(database: Database, name: str, before: str, after: str) -> None:
+    """Write over a part of an object's definition."""
+    with database.connect() as connection:
+        connection.exec_driver_sql("PRAGMA writable_schema = ON")
+        changed = connection.exec_driver_sql(
+            "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = ? AND instr(sql, ?)",
+            (before, after, name, before),
+        )
+        assert changed.rowcount == 1
+    database.close()
+
+
 @pytest.mark.parametrize("change", REWRITTEN_ON_SQLITE, ids=" ".join)
 def test_change_of_a_definition_is_seen_on_sqlite(
     migrated_sqlite: Database, change: tuple[str, str, str]
 ) -> None:
-    table, before, after = change
-    with migrated_sqlite.connect() as connection:
-        connection.exec_driver_sql("PRAGMA writable_schema = ON")
-        changed = connection.exec_driver_sql(
-            "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE type = 'table' AND name = ?"
-            " AND instr(sql, ?)",
-            (before, after, table, before),
-        )
-        assert changed.rowcount == 1
-    migrated_sqlite.close()
+    rewrite(migrated_sqlite, *change)
 
     assert any(
         name.startswith(REWRITTEN_ON_SQLITE[change]) for name in found_objects(migrated_sqlite)
     )
+
+
+@pytest.mark.parametrize("change", REWRITTEN_THINGS, ids=" ".join)
+def test_change_of_what_another_schema_has_is_seen_on_sqlite(
+    sqlite_url: str, tmp_path: Path, change: tuple[str, str, str]
+) -> None:
+    folder = tmp_path / "migrations"
+    write_revision(folder, "001", None, up="\n".join(f'op.execute("{x}")' for x in THINGS))
+    with open_database(sqlite_url, schema_of(folder)) as database:
+        init_database(database)
+        assert find_drift(database).status == "none"
+
+        rewrite(database, *change)
+
+        assert found_objects(database) == [REWRITTEN_THINGS[change]]
 
 
 @pytest.mark.parametrize("change", ON_POSTGRESQL)

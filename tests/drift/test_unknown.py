@@ -84,7 +84,9 @@ def test_statement_that_reaches_out_is_refused_before_it_runs(
     migrated_postgresql: Database, statement: str
 ) -> None:
     with (
-        migrated_postgresql.backend.scratch.empty_place(migrated_postgresql.engine()) as place,
+        migrated_postgresql.backend.scratch.empty_place(
+            migrated_postgresql.url, migrated_postgresql.engine()
+        ) as place,
         pytest.raises(NotComparable, match="reaches out"),
     ):
         place.exec_driver_sql(statement)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 from contextlib import closing
+from shutil import which
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,14 +27,19 @@ if TYPE_CHECKING:
     from tests.support.postgres_server import PostgresServer
 
 
-def run_script(script: str, url: str, server: PostgresServer | None) -> None:
-    """Run it by hand, as an administrator would."""
-    if server is None:
+def run_script(script: str, url: str, server: PostgresServer | None, *options: str) -> None:
+    """Run it by hand, as an administrator would; the options are psql's."""
+    if server is not None:
+        psql = str(server.program("psql"))
+        command = [psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", *options, "-d", url]
+    elif shell := which("sqlite3"):
+        command = [shell, "-bail", str(sqlite_file(url))]
+    else:
         with closing(sqlite3.connect(sqlite_file(url))) as connection:
             connection.executescript(script)
         return
-    command = [str(server.program("psql")), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url]
-    subprocess.run(command, input=script, check=True, text=True, capture_output=True)
+    done = subprocess.run(command, input=script, check=False, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("start", ["nothing", *BEHIND])
@@ -48,17 +54,49 @@ def test_script_makes_an_equal_database(
     expected = live_catalog(migrated)
     if start == "nothing":
         plan, script = render_migration(empty)
-        run_script(script, database_url, database_server)
+        run_script(script, database_url, database_server, "-1")
         made = empty
     else:
         rollback(migrated, plan_rollback(migrated, start))
         plan, script = render_migration(migrated)
-        run_script(script, migrated_url, database_server)
+        run_script(script, migrated_url, database_server, "-1")
         made = migrated
 
     assert plan.to_revision == HEAD
     assert diff(expected, live_catalog(made)) == ()
     assert read_state(made).state == "current"
+
+
+@pytest.mark.parametrize("options", [(), ("-1",)])
+def test_script_with_a_block_of_no_transaction_runs(
+    postgresql_url: str, postgresql_server: PostgresServer, folder: Path, options: tuple[str, ...]
+) -> None:
+    block = """\
+        with op.get_context().autocommit_block():
+            op.create_index("i", "parent", ["name"], postgresql_concurrently=True)
+        """
+    write_revision(folder, "001", None, up='op.execute("CREATE TABLE parent (name text)")')
+    write_revision(folder, "002", "001", up=block)
+    with open_database(postgresql_url, schema_of(folder)) as database:
+        run_script(render_migration(database)[1], postgresql_url, postgresql_server, *options)
+
+        assert read_state(database).state == "current"
+        assert "index i" in live_catalog(database).objects
+
+
+def test_script_that_fails_leaves_a_revision_boundary(
+    database_url: str, database_server: PostgresServer | None, folder: Path
+) -> None:
+    write_revision(folder, "001", None, up='op.execute("CREATE TABLE parent (name text)")')
+    with open_database(database_url, schema_of(folder)) as database:
+        run_script(render_migration(database)[1], database_url, database_server)
+        failing = 'op.execute("CREATE TABLE more (id INTEGER)")\nop.execute("SELECT nothing")'
+        write_revision(folder, "002", "001", up=failing)
+        with pytest.raises((AssertionError, sqlite3.Error), match="nothing"):
+            run_script(render_migration(database)[1], database_url, database_server, "-1")
+
+        assert read_state(database).revision == "001"
+        assert "table more" not in live_catalog(database).objects
 
 
 def test_script_brings_the_reference_data(

@@ -15,6 +15,7 @@ from qadb.revisions.state import read_state
 from tests.operations.foreign import fill_with_foreign_tables
 from tests.support.databases import dump, execute, open_database
 from tests.support.program import CHECKOUT, Ended, Program
+from tests.support.revision_folders import write_revision
 from tests.support.revisions import AFTER_HEAD, BEFORE_HEAD, HEAD, REVISIONS
 
 if TYPE_CHECKING:
@@ -147,6 +148,19 @@ def test_foreign_database_is_refused_in_one_sentence(
         assert "Traceback" not in ended.stderr
         assert dump(database_url, database_server) == before
         assert read_state(database).state == "unmanaged"
+
+
+def test_autocommit_block_is_refused_where_there_is_one_transaction(
+    sqlite_url: str, copied: Path
+) -> None:
+    block = 'with op.get_context().autocommit_block():\n    op.execute("SELECT 1")'
+    write_revision(copied / "migrations", AFTER_HEAD, HEAD, up=block)
+
+    ended = alembic(sqlite_url, "upgrade", "head", folder=copied)
+
+    assert ended.exit_code == CONFIGURATION_ERROR
+    assert "opens an autocommit block" in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_database_in_memory_is_refused() -> None:

@@ -158,6 +158,31 @@ def test_concurrent_index_holds_nobody_up(small_postgresql: Database, folder: Pa
     assert warnings(small_postgresql) == []
 
 
+def test_key_that_goes_locks_the_table_that_it_refers_to(
+    small_postgresql: Database, folder: Path
+) -> None:
+    drop = 'op.drop_constraint("child_parent_id_fkey", "child", type_="foreignkey")'
+    write_revision(folder, "003", "002", up=drop)
+    go_up(small_postgresql, "002")
+
+    (step,) = plan_of(small_postgresql).steps
+
+    locks = {impact.table: impact.lock for impact in step.impacts}
+    assert locks == {"child": "ACCESS EXCLUSIVE", "parent": "ACCESS EXCLUSIVE"}
+
+
+def test_code_that_nobody_can_foresee_is_warned_about(
+    small_postgresql: Database, folder: Path
+) -> None:
+    code = 'op.execute("DO $$ BEGIN UPDATE parent SET name = name; END $$")'
+    write_revision(folder, "003", "002", up=code)
+    go_up(small_postgresql, "002")
+
+    (warning,) = warnings(small_postgresql)
+
+    assert warning.startswith("003: runs code that can't be foreseen: DO $$ BEGIN UPDATE")
+
+
 def test_revision_that_needs_rows_is_told_of(filled: Database, folder: Path) -> None:
     needy = 'op.get_bind().execute(sa.text("SELECT id FROM parent WHERE id = 7")).one()'
     write_revision(folder, "003", "002", up=needy)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qadb.errors import MigrationFailed
+from qadb.operations.migrate import plan_migration, render_migration
 from qadb.revisions.state import read_state
 from tests.revisions.running import go_down, go_up
 from tests.support.databases import execute, fetch_rows
@@ -114,7 +115,20 @@ def test_autocommit_block_leaves_nothing_half_done(filled: Database, folder: Pat
     block = 'with op.get_context().autocommit_block():\n    op.execute("DELETE FROM parent")'
     write_revision(folder, "003", "002", up=block)
 
-    with pytest.raises(MigrationFailed, match="Revision 003 failed"):
+    with pytest.raises(MigrationFailed, match="Revision 003 opens an autocommit block") as caught:
         go_up(filled, "003")
 
+    assert "on other engines only" in (caught.value.hint or "")
     assert fetch_rows(filled, "SELECT count(*) FROM parent") == [(3,)]
+
+
+def test_plan_and_script_refuse_an_autocommit_block_as_well(filled: Database, folder: Path) -> None:
+    block = 'with op.get_context().autocommit_block():\n    op.execute("DELETE FROM parent")'
+    write_revision(folder, "003", "002", up=block)
+
+    plan = plan_migration(filled).plan
+
+    assert plan is not None
+    assert "Revision 003 opens an autocommit block" in (plan.reason or "")
+    with pytest.raises(MigrationFailed, match="Revision 003 opens an autocommit block"):
+        render_migration(filled)

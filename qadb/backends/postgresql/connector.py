@@ -55,7 +55,8 @@ WHERE c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 
 
 SESSION_SQL = "SELECT set_config('application_name', %s, true), set_config('TimeZone', 'UTC', true)"
 READ_ONLY_SQL = ", set_config('transaction_read_only', 'on', true)"
-NOTICE_LOST_CLIENT_SQL = ", set_config('client_connection_check_interval', '10s', true)"
+NOTICE_LOST_CLIENT_SQL = ", set_config('client_connection_check_interval', '{}', true)"
+LOST_CLIENT_INTERVAL = "10s"
 
 
 def open_engine(
@@ -97,6 +98,7 @@ def _is_refused_write(error: BaseException) -> bool:
 def _prepare_sessions(engine: Engine, application: str, *, read_only: bool) -> None:
     """Set what each transaction needs as its first statements."""
     notices_lost_client = True
+    notice_lost_client = NOTICE_LOST_CLIENT_SQL.format(LOST_CLIENT_INTERVAL)
 
     def check_server(driver_connection: psycopg2.extensions.connection, _record: object) -> None:
         nonlocal notices_lost_client
@@ -113,7 +115,7 @@ def _prepare_sessions(engine: Engine, application: str, *, read_only: bool) -> N
 
     def begin(connection: Connection) -> None:
         statement = SESSION_SQL + (READ_ONLY_SQL if read_only else "")
-        statement += NOTICE_LOST_CLIENT_SQL if notices_lost_client else ""
+        statement += notice_lost_client if notices_lost_client else ""
         connection.exec_driver_sql(statement, (application,))
 
     event.listen(engine, "connect", check_server)
@@ -124,7 +126,7 @@ def _can_notice_lost_client(driver_connection: psycopg2.extensions.connection) -
     """Some systems can't tell a server that its client is gone, and refuse the setting."""
     try:
         with driver_connection.cursor() as cursor:
-            cursor.execute("SET LOCAL client_connection_check_interval = '10s'")
+            cursor.execute(f"SET LOCAL client_connection_check_interval = '{LOST_CLIENT_INTERVAL}'")
     except psycopg2.Error:
         return False
     finally:

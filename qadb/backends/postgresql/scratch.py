@@ -1,21 +1,24 @@
 """An empty place for revisions beside a PostgreSQL database: a namespace in one transaction.
 
 The transaction is always rolled back, so nobody else ever sees the namespace, and what is made in
-it locks nothing of the database's own.
+it locks nothing of the database's own. Where the role may make no namespace in the database it is
+one of a scratch database.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
+from qadb.backends.postgresql.scratch_database import may_create, scratch_database
 from qadb.backends.sql_text import mask, one_line
 from qadb.backends.values import ORIGINAL_STATEMENT
-from qadb.errors import ConfigurationError, NotComparable
+from qadb.errors import ConfigurationError, NotComparable, QadbError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,18 +52,58 @@ _CONCURRENTLY = re.compile(
 
 
 @contextmanager
-def empty_place(engine: Engine) -> Iterator[Connection]:
+def empty_place(url: DatabaseUrl, engine: Engine) -> Iterator[Connection]:
     """Connect to the database with an empty namespace for all that is made.
 
     Raises:
-        NotComparable: the server is a standby, the role may make no namespace, or a statement
-            reaches into another namespace.
+        NotComparable: the server is a standby, the role may make neither a namespace nor a
+            database, or a statement reaches into another namespace.
     """
+    with ExitStack() as stack:
+        refusal = _why_no_namespace(engine)
+        if refusal is not None:
+            engine = _open_scratch_database(stack, url, engine, refusal)
+        yield stack.enter_context(_namespace(engine))
+
+
+def _why_no_namespace(engine: Engine) -> NotComparable | None:
+    """Return what to say where the role may make none but may make databases."""
+    with engine.connect() as connection:
+        if connection.exec_driver_sql(IS_STANDBY_SQL).scalar_one():
+            raise NotComparable(
+                "A standby takes no writes, not even such as are taken back.",
+                hint="Ask the primary.",
+            )
+        is_allowed, database, role = connection.exec_driver_sql(MAY_CREATE_SQL).one()
+        if is_allowed:
+            return None
+        refusal = NotComparable(
+            f"{role} may make no namespace in {database} to compare with.",
+            hint=f"Use the owner's role, or: GRANT CREATE ON DATABASE {database} TO {role}",
+        )
+        if not may_create(connection):
+            raise refusal
+        return refusal
+
+
+def _open_scratch_database(
+    stack: ExitStack, url: DatabaseUrl, engine: Engine, refusal: NotComparable
+) -> Engine:
+    """A pooler may know no other database, or the server's rules keep the role out of it."""
+    try:
+        scratch = stack.enter_context(scratch_database(url, engine))
+        scratch.connect().close()
+    except (DBAPIError, QadbError) as error:
+        raise refusal from error
+    return scratch
+
+
+@contextmanager
+def _namespace(engine: Engine) -> Iterator[Connection]:
     name = f"qadb_scratch_{secrets.token_hex(6)}"
     with engine.connect() as connection:
         transaction = connection.begin()
         try:
-            _require_rights(connection)
             others = connection.exec_driver_sql(NAMESPACES_SQL).scalars().all()
             connection.exec_driver_sql(LOCK_TIMEOUT_SQL)
             connection.exec_driver_sql(f"CREATE SCHEMA {name}")
@@ -69,20 +112,6 @@ def empty_place(engine: Engine) -> Iterator[Connection]:
             yield connection
         finally:
             transaction.rollback()
-
-
-def _require_rights(connection: Connection) -> None:
-    if connection.exec_driver_sql(IS_STANDBY_SQL).scalar_one():
-        raise NotComparable(
-            "A standby takes no writes, not even such as are taken back.",
-            hint="Ask the primary.",
-        )
-    may_create, database, role = connection.exec_driver_sql(MAY_CREATE_SQL).one()
-    if not may_create:
-        raise NotComparable(
-            f"{role} may make no namespace in {database} to compare with.",
-            hint=f"Use the owner's role, or: GRANT CREATE ON DATABASE {database} TO {role}",
-        )
 
 
 def _keep_inside(connection: Connection, namespaces: Iterable[str]) -> None:

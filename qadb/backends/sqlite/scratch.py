@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def empty_place(engine: Engine) -> Iterator[Connection]:
+def empty_place(url: DatabaseUrl, engine: Engine) -> Iterator[Connection]:
     """Connect to a database in memory, in a transaction."""
-    del engine
+    del url, engine
     memory = DatabaseUrl("sqlite", is_memory=True)
     scratch = open_engine(memory, ConnectionOptions(), read_only=False, pooled=False)
     try:

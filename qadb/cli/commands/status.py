@@ -37,7 +37,7 @@ def status(
 
     Engine, size, revision, what is pending and what was done. Never writes, on a database that is
     not qadb's either. With --drift it runs the revisions in an empty place and compares what they
-    make with what is there; on PostgreSQL that takes the right to make a namespace.
+    make with what is there; on PostgreSQL that takes the right to make a namespace or a database.
 
     Example:
         qadb status --check || qadb migrate

@@ -85,9 +85,10 @@ def _warnings(step: StepPlan) -> Iterator[str]:
 
 
 def _warning(impact: Impact) -> str:
-    name = impact.table or "some table"
+    if impact.table is None:
+        return f"{'; '.join(impact.risks)}: {shorten(impact.statement, _LONGEST_STATEMENT)}"
     size = "" if impact.size_bytes is None else f", {format_size(impact.size_bytes)}"
-    facts = f"{name} ({format_count(impact.rows)} rows{size})"
+    facts = f"{impact.table} ({format_count(impact.rows)} rows{size})"
     work = (
         "is written anew" if impact.rewrites else "is read whole" if impact.scans else "is locked"
     )
