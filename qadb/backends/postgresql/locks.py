@@ -94,8 +94,7 @@ def _acquire(
     wait_seconds: float,
     on_wait: Callable[[LockHolder], None],
 ) -> None:
-    version = connection.dialect.server_version_info or ()
-    stay = STAY_SQL + (STAY_LONG_SQL if version >= FIRST_WITH_TRANSACTION_TIMEOUT else "")
+    stay = stay_statement(connection)
     key = _lock_key(connection, schema)
     started = time.monotonic()
     while True:
@@ -112,6 +111,12 @@ def _acquire(
             )
         on_wait(holder)
         time.sleep(min(POLL_SECONDS, wait_seconds - holder.waited_seconds))
+
+
+def stay_statement(connection: Connection) -> str:
+    """What lets the transaction that has just begun last, idle or not, as long as it takes."""
+    version = connection.dialect.server_version_info or ()
+    return STAY_SQL + (STAY_LONG_SQL if version >= FIRST_WITH_TRANSACTION_TIMEOUT else "")
 
 
 def _lock_key(connection: Connection, schema: Schema) -> int:
