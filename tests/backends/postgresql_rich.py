@@ -7,16 +7,17 @@ import os
 import subprocess
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import psutil
 
-from qadb.backends.postgresql import dumper
+from qadb.backends.postgresql import dumper, restorer
 from qadb.backends.values import ConnectionOptions
 from tests.support.databases import open_database
-from tests.support.postgres_client import execute
+from tests.support.postgres_client import execute, fetch_column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import pytest
@@ -86,6 +87,35 @@ def write_out(
     moment.write(sink, on_bytes)
     sink.seek(0)
     return sink
+
+
+@contextmanager
+def rebuilt(
+    content: io.BytesIO,
+    url: DatabaseUrl,
+    details: Mapping[str, object],
+    folder: Path | None = None,
+    *,
+    jobs: int = 2,
+) -> Iterator[DatabaseUrl]:
+    """Rebuild a database beside the one of the URL, until the block ends."""
+    content.seek(0)
+    with restorer.rebuild(
+        content, url, OPTIONS, details=details, folder=folder, jobs=jobs, on_bytes=lambda _: None
+    ) as made:
+        yield made
+
+
+def names_on(server: PostgresServer) -> list[str]:
+    """The databases of a server."""
+    return fetch_column(server.admin_url, "SELECT datname FROM pg_database ORDER BY 1")
+
+
+def as_text(url: DatabaseUrl) -> str:
+    """The URL as a driver takes it."""
+    ((host, port),) = url.hosts
+    password = quote(str(url.password), safe="")
+    return f"postgresql://{url.user}:{password}@{host}:{port}/{url.database}"
 
 
 def parsed(url: str) -> DatabaseUrl:

@@ -20,6 +20,7 @@ from qadb.errors import (
     InsufficientPrivilege,
 )
 from tests.backends.postgresql_rich import (
+    as_text,
     frozen,
     make_rich,
     on_path,
@@ -141,15 +142,10 @@ def test_moment_is_one_while_others_write(
 def test_rows_are_counted_in_every_namespace_and_partition_once(
     rich_url: DatabaseUrl, tmp_path: Path
 ) -> None:
-    with open_database(with_login_of(rich_url)) as database, frozen(rich_url, tmp_path) as moment:
+    with open_database(as_text(rich_url)) as database, frozen(rich_url, tmp_path) as moment:
         counts = database.backend.sizes.count_rows(moment.connection)
 
     assert counts == {"guarded": 2, "measured": 100, "Other place.numbers": 500}
-
-
-def with_login_of(url: DatabaseUrl) -> str:
-    host, port = url.hosts[0]
-    return f"postgresql://{url.user}:{url.password}@{host}:{port}/{url.database}"
 
 
 def test_rows_that_row_security_hides_are_an_error(

@@ -200,6 +200,14 @@ def maintenance_connection(url: DatabaseUrl) -> Iterator[psycopg2.extensions.con
         yield connection
 
 
+@contextlib.contextmanager
+def plain_connection(url: DatabaseUrl) -> Iterator[psycopg2.extensions.connection]:
+    """Connect to the database itself, without SQLAlchemy; each statement commits."""
+    with contextlib.closing(_connect(url)) as connection:
+        connection.autocommit = True
+        yield connection
+
+
 def maintenance_url(url: DatabaseUrl) -> DatabaseUrl:
     """The database that `maintenance_connection` reaches; raises as that does."""
     with maintenance_connection(url) as connection:

@@ -38,6 +38,16 @@ WHERE s.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = cu
 ORDER BY r.rolname NULLS FIRST
 """
 
+# Where tables and indexes lie apart from the database's own place.
+TABLESPACES_SQL = """
+SELECT DISTINCT t.spcname FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_tablespace AS t ON t.oid = c.reltablespace
+WHERE t.spcname !~ '^pg_' ORDER BY 1
+"""
+
+# An archive does not tell that this namespace was dropped: every new database has it.
+HAS_PUBLIC_SQL = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public')"
+
 # Every role that owns something here, has been granted something or stands in a policy; {types}:
 # which kinds of dependency. The server's first superuser is in no such row: its objects are asked.
 # What belongs to an extension is made by whoever restores.
@@ -80,6 +90,8 @@ def read_facts(connection: Connection) -> dict[str, object]:
         **database,
         "roles": sorted(named | set(_roles(connection, ANY_TYPE))),
         "owners": _roles(connection, OWNER_TYPE),
+        "tablespaces": list(connection.exec_driver_sql(TABLESPACES_SQL).scalars()),
+        "has_public": connection.exec_driver_sql(HAS_PUBLIC_SQL).scalar_one(),
         "extensions": {
             str(name): str(version) for name, version in connection.exec_driver_sql(EXTENSIONS_SQL)
         },

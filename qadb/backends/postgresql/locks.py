@@ -23,6 +23,7 @@ from qadb.errors import DatabaseAbsent, LockNotAvailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Engine
 
@@ -67,8 +68,20 @@ def exclusive(
     Raises:
         LockNotAvailable: somebody else still holds it after ``wait_seconds``.
     """
-    with hold(url, options, lambda held: _lock_key(held, schema), wait_seconds, on_wait):
+    with hold_operations(url, schema, options, wait_seconds=wait_seconds, on_wait=on_wait):
         yield
+
+
+def hold_operations(
+    url: DatabaseUrl,
+    schema: Schema,
+    options: ConnectionOptions,
+    *,
+    wait_seconds: float,
+    on_wait: Callable[[LockHolder], None],
+) -> AbstractContextManager[Connection]:
+    """As `exclusive`, with the connection that has the lock."""
+    return hold(url, options, lambda held: _lock_key(held, schema), wait_seconds, on_wait)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from qadb.backends.postgresql.refusals import lost, quoted, role, translate_refusal, where
 from qadb.errors import (
+    BackupDamaged,
     DatabaseFailure,
     InsufficientPrivilege,
     LockNotAvailable,
@@ -35,6 +36,25 @@ _DENIED = (
 )
 _LOCKED = ("lock timeout", "could not obtain lock")
 _FULL = ("No space left on device", "could not extend file", "Disk quota exceeded")
+_DAMAGED = (
+    "does not appear to be a valid archive",
+    "is too short",
+    "unexpected end of file",
+    "could not read from input file",
+    "error during file seek",
+    "unrecognized data block type",
+    "could not find block ID",
+    "found unexpected block ID",
+    "entry ID",  # … out of range -- perhaps a corrupt TOC
+    "violates foreign key constraint",
+    "could not create unique index",
+    "is violated by some row",
+    "invalid input syntax",
+    "extra data after last expected column",
+    "missing data for column",
+    "invalid byte sequence",
+    "did not find magic string",
+)
 _LOST = (
     "server closed the connection",
     "terminating connection",
@@ -56,6 +76,7 @@ def explain(program: str, status: int, text: str, url: DatabaseUrl) -> QadbError
         (_LOCKED, _locked),
         (_FULL, _full),
         (_LOST, lost),
+        (_DAMAGED, _damaged),
     ):
         if any(each in text for each in words):
             return make(reason, url)
@@ -107,4 +128,12 @@ def _full(reason: str, url: DatabaseUrl) -> QadbError:
     return StorageFull(
         f"The server at {where(url)} has no room left: {reason}.",
         hint="Free some space there and try again.",
+    )
+
+
+def _damaged(reason: str, url: DatabaseUrl) -> QadbError:
+    del url
+    return BackupDamaged(
+        f"The backup's content can't be made a database of: {reason}.",
+        hint="Take another backup.",
     )

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 from qadb.backends.postgresql.program_failures import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from qadb.backends.postgresql.program_access import Access
@@ -42,12 +42,17 @@ class ProgramRun:
             raise ValueError("the program's output is not piped")
         return self._process.stdout
 
-    def finish(self) -> None:
-        """Wait for the end; raise what went wrong unless its exit status is 0."""
+    def finish(self, is_harmless: Callable[[str], bool] = lambda _: False) -> None:
+        """Wait for the end; raise what went wrong unless its exit status is 0.
+
+        Args:
+            is_harmless: tells by the messages that a failure is none.
+        """
         status = self._process.wait()
         self._reader.join()
-        if status != 0:
-            text = self._messages.decode("utf-8", "replace")
+        text = self._messages.decode("utf-8", "replace")
+        is_whole = len(self._messages) < MOST_MESSAGE_BYTES
+        if status != 0 and not (status == 1 and is_whole and is_harmless(text)):
             raise explain(self._name, status, text, self._url)
 
     def _collect(self) -> None:
