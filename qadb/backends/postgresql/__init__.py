@@ -9,10 +9,12 @@ from qadb.backends.postgresql import (
     conflicts,
     connector,
     context,
+    dumper,
     errors,
     keys,
     locks,
     migrations,
+    restorer,
     scratch,
     seeding,
     sizes,
@@ -37,6 +39,8 @@ backend = Backend(
     scratch=scratch,
     seeding=seeding,
     statements=statements,
+    dumper=dumper,
+    restorer=restorer,
     text_search=text_search,
     dumper=None,  # type: ignore[arg-type]
     restorer=None,  # type: ignore[arg-type]

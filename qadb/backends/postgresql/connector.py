@@ -155,8 +155,8 @@ def database_exists(url: DatabaseUrl) -> bool:
 def _is_unlisted(url: DatabaseUrl) -> bool:
     """Ask where the server answers in no language that we know."""
     try:
-        with _maintenance_connection(url) as connection, connection.cursor() as cursor:
-            name = _database_name(url, connection)
+        with maintenance_connection(url) as connection, connection.cursor() as cursor:
+            name = database_name(url, connection)
             cursor.execute("SELECT FROM pg_catalog.pg_database WHERE datname = %s", (name,))
             return cursor.rowcount == 0
     except (psycopg2.Error, QadbError):
@@ -173,8 +173,8 @@ def create_database(url: DatabaseUrl) -> bool:
     if database_exists(url):
         return False
     try:
-        with _maintenance_connection(url) as connection, connection.cursor() as cursor:
-            name = sql.Identifier(_database_name(url, connection))
+        with maintenance_connection(url) as connection, connection.cursor() as cursor:
+            name = sql.Identifier(database_name(url, connection))
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'")
             cursor.execute(statement.format(name))
     except psycopg2.Error as error:
@@ -184,20 +184,42 @@ def create_database(url: DatabaseUrl) -> bool:
     return True
 
 
-def _database_name(url: DatabaseUrl, connection: psycopg2.extensions.connection) -> str:
+def database_name(url: DatabaseUrl, connection: psycopg2.extensions.connection) -> str:
     """The name that libpq takes where the URL has none: PGDATABASE, else the user's."""
     return url.database or os.environ.get("PGDATABASE") or str(connection.info.user)
 
 
 @contextlib.contextmanager
-def _maintenance_connection(url: DatabaseUrl) -> Iterator[psycopg2.extensions.connection]:
+def maintenance_connection(url: DatabaseUrl) -> Iterator[psycopg2.extensions.connection]:
+    """Connect to the server, but to another database than the URL's; each statement commits.
+
+    Raises:
+        DatabaseUnreachable: the server does not answer or refuses the user.
+        InsufficientPrivilege: it lets the user into none.
+    """
     with contextlib.closing(_connect_to_first(url)) as connection:
         connection.autocommit = True
         yield connection
 
 
+@contextlib.contextmanager
+def plain_connection(url: DatabaseUrl) -> Iterator[psycopg2.extensions.connection]:
+    """Connect to the database itself, without SQLAlchemy; each statement commits."""
+    with contextlib.closing(_connect(url)) as connection:
+        connection.autocommit = True
+        yield connection
+
+
+def maintenance_url(url: DatabaseUrl) -> DatabaseUrl:
+    """The database that `maintenance_connection` reaches; raises as that does."""
+    with maintenance_connection(url) as connection:
+        return url.with_database(connection.info.dbname)
+
+
 def _connect_to_first(url: DatabaseUrl) -> psycopg2.extensions.connection:
     for name in MAINTENANCE_DATABASES:
+        if name == url.database:
+            continue  # whoever is in it can't rename it
         try:
             return _connect(url.with_database(name))
         except psycopg2.Error as error:

@@ -19,12 +19,13 @@ from sqlalchemy.exc import DBAPIError
 from qadb.backends.postgresql.connector import open_engine
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.values import LockHolder
-from qadb.errors import LockNotAvailable
+from qadb.errors import DatabaseAbsent, LockNotAvailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
     from qadb.backends.values import ConnectionOptions
     from qadb.schema import Schema
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
+RENAMED = "a restore puts a database in its place"
 FIRST_WITH_TRANSACTION_TIMEOUT = (17,)
 
 # Idle for as long as the operation lasts, and meant to be.
@@ -66,16 +68,44 @@ def exclusive(
     Raises:
         LockNotAvailable: somebody else still holds it after ``wait_seconds``.
     """
+    with hold_operations(url, schema, options, wait_seconds=wait_seconds, on_wait=on_wait):
+        yield
+
+
+def hold_operations(
+    url: DatabaseUrl,
+    schema: Schema,
+    options: ConnectionOptions,
+    *,
+    wait_seconds: float,
+    on_wait: Callable[[LockHolder], None],
+) -> AbstractContextManager[Connection]:
+    """As `exclusive`, with the connection that has the lock."""
+    return hold(url, options, lambda held: _lock_key(held, schema), wait_seconds, on_wait)
+
+
+@contextlib.contextmanager
+def hold(
+    url: DatabaseUrl,
+    options: ConnectionOptions,
+    key_of: Callable[[Connection], int],
+    wait_seconds: float,
+    on_wait: Callable[[LockHolder], None],
+) -> Iterator[Connection]:
+    """Hold a lock of the URL's database; its connection is in the transaction that has it.
+
+    Raises:
+        LockNotAvailable: somebody else still holds it after ``wait_seconds``.
+    """
     engine = open_engine(url, options, read_only=False, pooled=False)
     with contextlib.ExitStack() as stack:
         stack.callback(engine.dispose)
         try:
-            connection = engine.connect()
-            stack.callback(_release, connection)
-            _acquire(connection, schema, wait_seconds, on_wait)
+            connection = _acquire(engine, url, key_of, wait_seconds, on_wait)
         except DBAPIError as error:
             raise translate(error, url) from error
-        yield
+        stack.callback(_release, connection)
+        yield connection
 
 
 def _release(connection: Connection) -> None:
@@ -89,22 +119,24 @@ def _release(connection: Connection) -> None:
 
 
 def _acquire(
-    connection: Connection,
-    schema: Schema,
+    engine: Engine,
+    url: DatabaseUrl,
+    key_of: Callable[[Connection], int],
     wait_seconds: float,
     on_wait: Callable[[LockHolder], None],
-) -> None:
-    version = connection.dialect.server_version_info or ()
-    stay = STAY_SQL + (STAY_LONG_SQL if version >= FIRST_WITH_TRANSACTION_TIMEOUT else "")
-    key = _lock_key(connection, schema)
+) -> Connection:
+    """Try until the lock is had; between two attempts nothing is connected.
+
+    A connection that merely waits would keep others from renaming the database.
+    """
     started = time.monotonic()
+    holder = None
     while True:
-        connection.exec_driver_sql(stay)
-        if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}):
-            return
-        description = connection.scalar(HOLDER_SQL, {"key": key}) or "an unnamed session"
-        connection.rollback()
-        holder = LockHolder(description, time.monotonic() - started)
+        connection = _connect_again(engine, url) if holder else engine.connect()
+        description = RENAMED if connection is None else _try(connection, key_of)
+        if connection is not None and description is None:
+            return connection
+        holder = LockHolder(description or "", time.monotonic() - started)
         if holder.waited_seconds >= wait_seconds:
             raise LockNotAvailable(
                 f"Another operation works on this database: {description}.",
@@ -114,8 +146,40 @@ def _acquire(
         time.sleep(min(POLL_SECONDS, wait_seconds - holder.waited_seconds))
 
 
+def _connect_again(engine: Engine, url: DatabaseUrl) -> Connection | None:
+    """Connect; None while the database has another name, since a restore renames it in passing."""
+    try:
+        return engine.connect()
+    except DBAPIError as error:
+        if isinstance(translate(error, url), DatabaseAbsent):
+            return None
+        raise
+
+
+def _try(connection: Connection, key_of: Callable[[Connection], int]) -> str | None:
+    """Take the lock, or tell who has it and disconnect."""
+    with contextlib.ExitStack() as stack:
+        stack.callback(connection.close)
+        key = key_of(connection)
+        connection.exec_driver_sql(stay_statement(connection))
+        if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}):
+            stack.pop_all()
+            return None
+        return connection.scalar(HOLDER_SQL, {"key": key}) or "an unnamed session"
+
+
+def stay_statement(connection: Connection) -> str:
+    """What lets the transaction that has just begun last, idle or not, as long as it takes."""
+    version = connection.dialect.server_version_info or ()
+    return STAY_SQL + (STAY_LONG_SQL if version >= FIRST_WITH_TRANSACTION_TIMEOUT else "")
+
+
 def _lock_key(connection: Connection, schema: Schema) -> int:
     """A signed 64-bit key; advisory locks are already one space a database."""
     namespace = connection.scalar(text("SELECT current_schema()"))
-    name = f"qadb:{namespace}:{schema.version_table}".encode()
-    return int.from_bytes(blake2b(name, digest_size=8).digest(), "big", signed=True)
+    return key_of_name(f"qadb:{namespace}:{schema.version_table}")
+
+
+def key_of_name(name: str) -> int:
+    """A name as an advisory lock's key."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)

@@ -25,10 +25,44 @@ FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.rel
 WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND c.relname = ANY (:tables)
 """)
 
+# Every table that is no partition and no extension's own; rows of an unlogged one are nothing to
+# a standby. in_place: its name needs no namespace.
+TABLES_SQL = """
+SELECT n.nspname AS namespace, c.relname AS name, n.nspname = current_schema() AS in_place,
+       c.relkind = 'p' AS is_partitioned,
+       c.relpersistence = 'u' AND pg_is_in_recovery() AS is_unreadable
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_depend AS d
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY 1, 2
+"""
+ALL_ROWS_SQL = "SET LOCAL row_security = off"
+
 
 def database_size(connection: Connection) -> int:
     """Bytes of the whole database."""
     return int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0)
+
+
+def count_rows(connection: Connection) -> dict[str, int]:
+    """Count every table of the database, by name: with its namespace where it is not the first.
+
+    Row security that would hide rows is an error of the server's, here and in what follows in the
+    transaction.
+    """
+    connection.exec_driver_sql(ALL_ROWS_SQL)
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    counts = {}
+    for row in connection.exec_driver_sql(TABLES_SQL).all():
+        shown = row.name if row.in_place else f"{row.namespace}.{row.name}"
+        only = "" if row.is_partitioned else "ONLY "
+        query = f"SELECT count(*) FROM {only}{quote(row.namespace)}.{quote(row.name)}"
+        is_empty = row.is_unreadable
+        counts[shown] = 0 if is_empty else int(connection.exec_driver_sql(query).scalar_one())
+    return counts
 
 
 def table_sizes(

@@ -1,0 +1,101 @@
+"""Runs PostgreSQL's programs: their messages, their exit status, and their end when ours comes."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+from typing import IO, TYPE_CHECKING
+
+from qadb.backends.postgresql.program_failures import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from qadb.backends.postgresql.program_access import Access
+    from qadb.settings import DatabaseUrl
+
+MOST_MESSAGE_BYTES = 64 * 1024
+GOODBYE_SECONDS = 10.0
+
+
+class ProgramRun:
+    """A running program.
+
+    Attributes:
+        output: what it writes, where that is piped.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], name: str, url: DatabaseUrl) -> None:
+        self._process = process
+        self._name = name
+        self._url = url
+        self._messages = bytearray()
+        self._reader = threading.Thread(target=self._collect, name=f"qadb-{name}", daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> IO[bytes]:
+        """The program's standard output."""
+        if self._process.stdout is None:
+            raise ValueError("the program's output is not piped")
+        return self._process.stdout
+
+    def finish(self, is_harmless: Callable[[str], bool] = lambda _: False) -> None:
+        """Wait for the end; raise what went wrong unless its exit status is 0.
+
+        Args:
+            is_harmless: tells by the messages that a failure is none.
+        """
+        status = self._process.wait()
+        self._reader.join()
+        text = self._messages.decode("utf-8", "replace")
+        is_whole = len(self._messages) < MOST_MESSAGE_BYTES
+        if status != 0 and not (status == 1 and is_whole and is_harmless(text)):
+            raise explain(self._name, status, text, self._url)
+
+    def _collect(self) -> None:
+        """Read all that it says, and keep the beginning: a full pipe would stop it."""
+        stream = self._process.stderr
+        if stream is None:
+            return
+        while piece := stream.read1(4096):  # type: ignore[attr-defined]  # a buffered reader
+            room = MOST_MESSAGE_BYTES - len(self._messages)
+            self._messages += piece[: max(room, 0)]
+
+
+@contextlib.contextmanager
+def run_program(
+    program: Path, arguments: Sequence[str], access: Access, url: DatabaseUrl, *, piped: bool
+) -> Iterator[ProgramRun]:
+    """Run a program; it is ended when the block ends before it does.
+
+    Its output is a pipe where ``piped``: a program whose pipe breaks ends by itself, even when we
+    are killed.
+    """
+    with subprocess.Popen(  # noqa: S603 - found by its version
+        [program, "--no-password", f"--dbname={access.dbname}", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if piped else subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=dict(access.environment),
+    ) as process:
+        run = ProgramRun(process, program.name, url)
+        try:
+            yield run
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
+    process.terminate()
+    if process.stdout is not None:
+        process.stdout.close()
+    try:
+        process.wait(GOODBYE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

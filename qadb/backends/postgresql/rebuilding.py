@@ -1,0 +1,230 @@
+"""Makes a database of a backup's content, beside the one that it is to replace.
+
+The content goes to a file first: pg_restore's workers read it from many places at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg2
+from psycopg2 import sql
+
+from qadb.backends.postgresql.connector import (
+    database_name,
+    maintenance_connection,
+    maintenance_url,
+    plain_connection,
+)
+from qadb.backends.postgresql.database_facts import apply_facts
+from qadb.backends.postgresql.errors import translate
+from qadb.backends.postgresql.locks import hold, key_of_name
+from qadb.backends.postgresql.names import rebuilt_name
+from qadb.backends.postgresql.program_access import program_access
+from qadb.backends.postgresql.program_runs import run_program
+from qadb.backends.postgresql.programs import VERSION_DIGITS, find_programs
+from qadb.backends.postgresql.restore_details import RestoreDetails, read_details
+from qadb.errors import QadbError, RestoreRefused, StorageFull
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from qadb.backends.base_backups import ByteSource, OnBytes
+    from qadb.backends.values import ConnectionOptions
+    from qadb.settings import DatabaseUrl
+
+logger = logging.getLogger(__name__)
+
+PIECE_BYTES = 1024 * 1024
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# A locale or its provider that the server has not, or that does not go with the encoding.
+UNKNOWN_LOCALE = ("22023", "42809", "0A000", "42704")
+# pg_restore of 17 and newer says this to every server, and an older one does not know it.
+FIRST_WITH_TRANSACTION_TIMEOUT = 17
+UNKNOWN_SETTING = "Command was: SET transaction_timeout = 0;"
+ERROR = "pg_restore: error: "
+
+PROVIDERS = {"i": ("icu", "ICU_LOCALE"), "b": ("builtin", "BUILTIN_LOCALE")}
+
+
+@contextmanager
+def rebuild(
+    content: ByteSource,
+    url: DatabaseUrl,
+    options: ConnectionOptions,
+    *,
+    details: Mapping[str, object],
+    folder: Path | None,
+    jobs: int,
+    on_bytes: OnBytes,
+) -> Iterator[DatabaseUrl]:
+    """Make a database of the content; it is dropped at the end unless it was renamed.
+
+    Raises:
+        BackupDamaged: the content can't be rebuilt.
+        RestoreRefused: the server has not the database's locale.
+        StorageFull: no room here for the content, or none on the server for the database.
+    """
+    wanted = read_details(details)
+    with tempfile.TemporaryDirectory(prefix="qadb-restore-", dir=folder) as work:
+        archive = Path(work) / "content"
+        _copy(content, archive, on_bytes)
+        with _new_database(url, options, wanted) as made:
+            _fill(archive, url, made, options, wanted, jobs)
+            archive.unlink()
+            yield made
+
+
+def rebuilding_key(name: str) -> int:
+    """The lock of a database that is being rebuilt."""
+    return key_of_name(f"qadb:rebuild:{name}")
+
+
+def drop_database(url: DatabaseUrl, name: str) -> None:
+    """Drop a database of ours with whoever is left in it; one that is gone is no error."""
+    with maintenance_connection(url) as connection, connection.cursor() as cursor:
+        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        cursor.execute(statement.format(sql.Identifier(name)))
+
+
+def _copy(content: ByteSource, archive: Path, on_bytes: OnBytes) -> None:
+    done = 0
+    try:
+        with archive.open("xb") as file:
+            while piece := content.read(PIECE_BYTES):
+                file.write(piece)
+                done += len(piece)
+                on_bytes(done)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise StorageFull(
+            f"There is no room for the backup's content in {archive.parent.parent}, which took "
+            f"{done} bytes of it.",
+            hint="Free some space, or name a folder with more in TMPDIR.",
+        ) from error
+
+
+@contextmanager
+def _new_database(
+    url: DatabaseUrl, options: ConnectionOptions, wanted: RestoreDetails
+) -> Iterator[DatabaseUrl]:
+    """Create an empty database under a name of its own, marked as in work by a lock."""
+    with maintenance_connection(url) as connection:
+        name = rebuilt_name(database_name(url, connection))
+    made = url.with_database(name)
+    place = maintenance_url(url)
+    with hold(place, options, lambda _: rebuilding_key(name), 0, lambda _: None):
+        try:
+            _create(url, name, wanted)
+            yield made
+        finally:
+            _remove(url, name)
+
+
+def _create(url: DatabaseUrl, name: str, wanted: RestoreDetails) -> None:
+    try:
+        with maintenance_connection(url) as connection:
+            with connection.cursor() as cursor:
+                cursor.execute(_creation(name, wanted))
+            connection.autocommit = False
+            apply_facts(connection, name, wanted)  # what is refused is refused before the work
+            connection.rollback()
+        if not wanted.has_public:
+            with plain_connection(url.with_database(name)) as connection:
+                connection.cursor().execute("DROP SCHEMA public")
+    except psycopg2.Error as error:
+        if error.pgcode in UNKNOWN_LOCALE and "locale" in str(error).lower():
+            raise RestoreRefused(
+                f"The server can't make a database of the backup's locale ({wanted.collate}, "
+                f"{wanted.ctype}): {str(error).strip().splitlines()[0]}.",
+                hint="Install the locale on the server.",
+            ) from error
+        raise translate(error, url) from error
+
+
+def _creation(name: str, wanted: RestoreDetails) -> sql.Composable:
+    parts = {
+        "ENCODING": wanted.encoding,
+        "LC_COLLATE": wanted.collate,
+        "LC_CTYPE": wanted.ctype,
+    }
+    if wanted.locale_provider in PROVIDERS and wanted.locale is not None:
+        provider, option = PROVIDERS[wanted.locale_provider]
+        parts |= {"LOCALE_PROVIDER": provider, option: wanted.locale}
+        if wanted.icu_rules:
+            parts["ICU_RULES"] = wanted.icu_rules
+    elif wanted.locale_provider is not None:
+        parts["LOCALE_PROVIDER"] = "libc"
+    stated = sql.SQL(" ").join(
+        sql.SQL(f"{option} {{}}").format(sql.Literal(value)) for option, value in parts.items()
+    )
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ").format(sql.Identifier(name))
+    return create + stated
+
+
+def _fill(
+    archive: Path,
+    url: DatabaseUrl,
+    made: DatabaseUrl,
+    options: ConnectionOptions,
+    wanted: RestoreDetails,
+    jobs: int,
+) -> None:
+    """Restore the archive, let the planner learn of it, and only then apply its settings."""
+    try:
+        _run_pg_restore(archive, made, options, wanted, jobs)
+        with plain_connection(made) as connection:
+            connection.cursor().execute("ANALYZE")
+        with maintenance_connection(url) as connection:
+            connection.autocommit = False
+            apply_facts(connection, str(made.database), wanted)
+            connection.commit()
+    except psycopg2.Error as error:
+        raise translate(error, made) from error
+
+
+def _run_pg_restore(
+    archive: Path,
+    made: DatabaseUrl,
+    options: ConnectionOptions,
+    wanted: RestoreDetails,
+    jobs: int,
+) -> None:
+    with ExitStack() as stack:
+        with plain_connection(made) as connection:
+            server_major = connection.info.server_version // VERSION_DIGITS
+            access = stack.enter_context(
+                program_access(
+                    made,
+                    connection.info,
+                    database=str(made.database),
+                    application=options.application,
+                    folder=archive.parent,
+                )
+            )
+        programs = find_programs(server_major, oldest=wanted.dump_major)
+        says_unknown = server_major < FIRST_WITH_TRANSACTION_TIMEOUT <= programs.major
+        arguments = ["--format=custom", f"--jobs={max(jobs, 1)}"]
+        arguments += [] if says_unknown else ["--exit-on-error"]
+        program, words = programs.path("pg_restore"), [*arguments, str(archive)]
+        run = stack.enter_context(run_program(program, words, access, made, piped=False))
+        run.finish(_is_harmless if says_unknown else lambda _: False)
+
+
+def _is_harmless(messages: str) -> bool:
+    """Every error is about the one setting that this server does not know."""
+    return 0 < messages.count(ERROR) == messages.count(UNKNOWN_SETTING)
+
+
+def _remove(url: DatabaseUrl, name: str) -> None:
+    """Drop the database where it still has its name; what went wrong before is what is told."""
+    try:
+        drop_database(url, name)
+    except (psycopg2.Error, QadbError) as error:
+        logger.warning("The database %s could not be dropped: %s", name, url.redact(str(error)))

@@ -1,0 +1,92 @@
+"""Restores into PostgreSQL: the protocol's functions, gathered from the modules that do the work.
+
+Owns the checks of a rebuilt database and what killed restores leave behind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg2
+from psycopg2 import sql
+
+from qadb.backends.postgresql import locks
+from qadb.backends.postgresql.claiming import IN_USE, claim
+from qadb.backends.postgresql.connector import (
+    database_name,
+    maintenance_connection,
+    maintenance_url,
+    plain_connection,
+)
+from qadb.backends.postgresql.errors import translate
+from qadb.backends.postgresql.names import is_rebuilt_name
+from qadb.backends.postgresql.rebuilding import rebuild, rebuilding_key
+from qadb.backends.postgresql.requirements import check_requirements
+from qadb.errors import BackupDamaged, LockNotAvailable
+
+if TYPE_CHECKING:
+    from qadb.backends.values import ConnectionOptions
+    from qadb.settings import DatabaseUrl
+
+__all__ = ["check", "check_requirements", "claim", "rebuild", "remove_leftovers"]
+
+# What pg_restore would have failed at; an index on partitions may wait for one of them rightly.
+FLAWS_SQL = """
+SELECT 'index ' || indexrelid::regclass FROM pg_catalog.pg_index AS i
+JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+WHERE c.relkind = 'i' AND NOT (i.indisvalid AND i.indisready AND i.indislive)
+ORDER BY 1
+"""
+DATABASES_SQL = "SELECT datname FROM pg_catalog.pg_database ORDER BY datname"
+
+
+def check(rebuilt: DatabaseUrl) -> None:
+    """Check that every index is in use; keys and constraints were checked as they were made.
+
+    Raises:
+        BackupDamaged: one is not.
+    """
+    try:
+        with plain_connection(rebuilt) as connection, connection.cursor() as cursor:
+            cursor.execute(FLAWS_SQL)
+            flaws = [flaw for (flaw,) in cursor.fetchall()]
+    except psycopg2.Error as error:
+        raise translate(error, rebuilt) from error
+    if flaws:
+        raise BackupDamaged(
+            f"The rebuilt database is not whole: {', '.join(flaws)} can't be used.",
+            hint="Take another backup.",
+        )
+
+
+def remove_leftovers(url: DatabaseUrl, options: ConnectionOptions) -> tuple[str, ...]:
+    """Drop the databases that killed restores of this one have left, unless somebody is in them.
+
+    Returns:
+        What was dropped.
+    """
+    try:
+        with maintenance_connection(url) as connection, connection.cursor() as cursor:
+            name = database_name(url, connection)
+            cursor.execute(DATABASES_SQL)
+            found = [each for (each,) in cursor.fetchall() if is_rebuilt_name(each, name)]
+            place = maintenance_url(url)
+            return tuple(each for each in found if _drop_unused(cursor, place, options, each))
+    except psycopg2.Error as error:
+        raise translate(error, url) from error
+
+
+def _drop_unused(
+    cursor: psycopg2.extensions.cursor, place: DatabaseUrl, options: ConnectionOptions, name: str
+) -> bool:
+    """Drop a database that no restore is at and nobody is connected to; True when it is gone."""
+    try:
+        with locks.hold(place, options, lambda _: rebuilding_key(name), 0, lambda _: None):
+            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+    except LockNotAvailable:
+        return False
+    except psycopg2.Error as error:
+        if error.pgcode == IN_USE:
+            return False
+        raise
+    return True
