@@ -124,9 +124,18 @@ def database_server(
     return None if choice is None else running_server(postgresql_pool, choice)
 
 
+def put_programs_on_path(server: PostgresServer, environment: pytest.MonkeyPatch) -> None:
+    """Let pg_dump and pg_restore of the server's own version be found first."""
+    folder = server.program("pg_dump").parent
+    environment.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
 @pytest.fixture
-def postgresql_url(postgresql_server: PostgresServer) -> Iterator[str]:
+def postgresql_url(
+    postgresql_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     """Provide the URL of a fresh database; it is dropped afterwards, whoever is connected."""
+    put_programs_on_path(postgresql_server, monkeypatch)
     url = postgresql_server.create_database()
     yield url
     postgresql_server.drop_database(url)
@@ -139,11 +148,14 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def database_url(database_server: PostgresServer | None, sqlite_url: str) -> Iterator[str]:
+def database_url(
+    database_server: PostgresServer | None, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     """Provide an empty place for a database: an absent SQLite file, an empty database."""
     if database_server is None:
         yield sqlite_url
         return
+    put_programs_on_path(database_server, monkeypatch)
     url = database_server.create_database()
     yield url
     database_server.drop_database(url)
@@ -159,9 +171,14 @@ def migrated_template_url(
 
 @pytest.fixture
 def migrated_url(
-    database_server: PostgresServer | None, migrated_template_url: str, tmp_path: Path
+    database_server: PostgresServer | None,
+    migrated_template_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[str]:
     """Provide a database at the newest revision, reference data included, to do anything with."""
+    if database_server is not None:
+        put_programs_on_path(database_server, monkeypatch)
     with copy_of(migrated_template_url, database_server, tmp_path) as url:
         yield url
 

@@ -42,6 +42,4 @@ backend = Backend(
     dumper=dumper,
     restorer=restorer,
     text_search=text_search,
-    dumper=None,  # type: ignore[arg-type]
-    restorer=None,  # type: ignore[arg-type]
 )

@@ -126,13 +126,14 @@ class PlaceClaim:
             return tuple(described for (described,) in cursor.fetchall())
 
     def put_in_place(
-        self, rebuilt: DatabaseUrl, *, disconnect: bool, drop_previous: bool
+        self, rebuilt: DatabaseUrl, *, is_damaged: bool, disconnect: bool, drop_previous: bool
     ) -> str | None:
         """Rename the database away and the rebuilt one to its name, in one transaction.
 
         Raises:
             DatabaseInUse: somebody is connected; the message names who.
         """
+        del is_damaged  # renaming reads nothing of it
         self._inner.close()
         self._own_pids.clear()
         made = str(rebuilt.database)

@@ -58,6 +58,7 @@ class Snapshot:
     url: DatabaseUrl
     options: ConnectionOptions
     folder: Path
+    is_comparable: bool = False
 
     def write(self, sink: ByteSink, on_bytes: OnBytes) -> None:
         """Write pg_dump's archive; raises unless pg_dump ended well."""

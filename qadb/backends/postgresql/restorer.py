@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from qadb.backends.values import ConnectionOptions
     from qadb.settings import DatabaseUrl
 
-__all__ = ["check", "check_requirements", "claim", "rebuild", "remove_leftovers"]
+__all__ = [
+    "check",
+    "check_requirements",
+    "claim",
+    "keeps_previous",
+    "rebuild",
+    "remove_leftovers",
+]
+
+keeps_previous = True
 
 # What pg_restore would have failed at; an index on partitions may wait for one of them rightly.
 FLAWS_SQL = """
