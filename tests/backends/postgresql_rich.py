@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -137,3 +138,22 @@ def processes_of(name: str) -> list[psutil.Process]:
             if each.status() != psutil.STATUS_ZOMBIE and each.name().startswith(name):
                 found.append(each)
     return found
+
+
+def comparable(lines: list[str]) -> list[str]:
+    """A dump's lines, comparable where checks were made of the server's own words for them.
+
+    It then writes the casts of IN (…) and the parentheses of BETWEEN otherwise; what a check means
+    is for the catalog to compare.
+    """
+    literal = r"'[^']*'::character varying"
+    whole = re.compile(rf"ARRAY\[({literal}(?:, {literal})*)\]::text\[\]")
+
+    def cast_members(found: re.Match[str]) -> str:
+        members = re.sub(literal, r"\g<0>::text", found[1])
+        return f"ARRAY[{members}]"
+
+    return [
+        whole.sub(cast_members, re.sub(r"[()]", "", line)) if " CHECK " in line else line
+        for line in lines
+    ]

@@ -184,6 +184,24 @@ def test_another_spelling_is_no_difference_on_sqlite(first: str) -> None:
     assert differences == ()
 
 
+def test_check_that_was_dumped_and_restored_is_no_difference(postgresql_url: str) -> None:
+    """The server reads its own words for IN on a varchar otherwise than ours."""
+    engine = open_engine(postgresql_url)
+    before = _run(
+        engine, "CREATE TABLE t (a varchar CONSTRAINT k CHECK (a IN ('x', 'it''s', 'z')))"
+    )
+    with engine.begin() as connection:
+        query = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'k'"
+        words = connection.exec_driver_sql(query).scalar_one()
+    again = _run(engine, f"ALTER TABLE t DROP CONSTRAINT k, ADD CONSTRAINT k {words}")
+    other = "ALTER TABLE t DROP CONSTRAINT k, ADD CONSTRAINT k CHECK (a IN ('x', 'it''s', 'y'))"
+    changed = _run(engine, other)
+    engine.dispose()
+
+    assert diff(before, again) == ()
+    assert [each.object for each in diff(before, changed)] == ["table t constraint k"]
+
+
 def test_the_order_of_columns_is_no_difference(two_engines: tuple[Engine, Engine]) -> None:
     first, second = two_engines
     one = _run(first, "CREATE TABLE t (a text, b bigint); CREATE INDEX i ON t (b)")

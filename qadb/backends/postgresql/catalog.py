@@ -8,6 +8,7 @@ so that catalogs of two namespaces compare.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from qadb.backends.catalog import Catalog
@@ -199,6 +200,12 @@ FROM pg_namespace WHERE nspname = current_schema()
 """
 
 
+# What was IN ('a', 'b') on a varchar is written one way where it was made, and another once the
+# server's own words for it were read again, as a restored backup's are.
+_LITERAL = r"E?'(?:[^']|'')*'::character varying"
+_CAST_ARRAY = re.compile(rf"ARRAY\[({_LITERAL}(?:, {_LITERAL})*)\]::text\[\]")
+
+
 def read_catalog(connection: Connection, *, ignore_tables: frozenset[str]) -> Catalog:
     """Describe every object of the current namespace but those of the tables named."""
     objects: dict[str, str] = {}
@@ -206,5 +213,14 @@ def read_catalog(connection: Connection, *, ignore_tables: frozenset[str]) -> Ca
     ignored = ignore_tables.union(connection.exec_driver_sql(OF_EXTENSIONS, place).scalars())
     for query in _QUERIES:
         rows = connection.exec_driver_sql(query, place)
-        objects |= {name: text for name, text, table in rows if table not in ignored}
+        objects |= {
+            name: text and _CAST_ARRAY.sub(_cast_members, text)
+            for name, text, table in rows
+            if table not in ignored
+        }
     return Catalog(objects)
+
+
+def _cast_members(array: re.Match[str]) -> str:
+    """Write the cast at each member instead of at the whole."""
+    return f"ARRAY[{re.sub(_LITERAL, lambda member: f'{member[0]}::text', array[1])}]"
