@@ -162,6 +162,7 @@ def restore(
     with ExitStack() as stack:
         stack.enter_context(database.translated())
         restorer.check_requirements(database.url, database.options, plan.manifest.details)
+        database.close()  # our own connections would be in the way
         claim = stack.enter_context(
             restorer.claim(
                 database.url,
@@ -190,7 +191,7 @@ def restore(
         )
         check_rebuilt(database, rebuilt, plan.manifest)
         safety_backup, is_damaged = _save(database, options, progress, notify)
-        database.close()  # our own connections are in the way, too
+        database.close()
         previous = claim.put_in_place(
             rebuilt,
             is_damaged=is_damaged,
