@@ -124,7 +124,7 @@ def plan_restore(
     """
     with ArchiveReader(path) as archive:
         manifest, size_bytes = archive.manifest, archive.size_bytes
-        require_engine(manifest, database.url)
+        require_engine(manifest, database)
         catalogue = read_catalogue(database.schema.migrations)
         if manifest.revision is not None and manifest.revision not in catalogue:
             raise RestoreRefused(

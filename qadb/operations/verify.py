@@ -69,7 +69,7 @@ def verify_backup(
     """
     with ArchiveReader(path) as archive:
         sha256 = archive.check_seal(count_bytes(progress, "Reading", archive.size_bytes))
-        require_engine(archive.manifest, database.url)
+        require_engine(archive.manifest, database)
         with TemporaryDirectory(prefix="qadb-verify-") as folder:
             prove_by_rebuilding(
                 archive, database, folder=Path(folder), jobs=jobs, progress=progress
@@ -85,11 +85,12 @@ def verify_backup(
     return VerifyResult(path, size_bytes, sha256, manifest, verified_at, is_noted)
 
 
-def require_engine(manifest: Manifest, url: DatabaseUrl) -> None:
+def require_engine(manifest: Manifest, database: Database) -> None:
     """Raise RestoreRefused unless the engine is the one that wrote the backup."""
-    if manifest.engine != url.engine:
+    if manifest.engine != database.backend.name:
         raise RestoreRefused(
-            f"The backup is of {manifest.engine}, and {url.shown} is {url.engine}.",
+            f"The backup is of {manifest.engine}, and {database.url.shown} is of "
+            f"{database.backend.name}.",
             hint="Name a database of the backup's engine in QADB_DATABASE_URL.",
         )
 
