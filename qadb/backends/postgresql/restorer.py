@@ -46,7 +46,12 @@ JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
 WHERE c.relkind = 'i' AND NOT (i.indisvalid AND i.indisready AND i.indislive)
 ORDER BY 1
 """
-DATABASES_SQL = "SELECT datname FROM pg_catalog.pg_database ORDER BY datname"
+# Databases to which nobody is connected: dropping one that is in use would wait for seconds.
+UNUSED_SQL = """
+SELECT datname FROM pg_catalog.pg_database AS d
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS a WHERE a.datid = d.oid)
+ORDER BY datname
+"""
 
 
 def check(rebuilt: DatabaseUrl) -> None:
@@ -77,7 +82,7 @@ def remove_leftovers(url: DatabaseUrl, options: ConnectionOptions) -> tuple[str,
     try:
         with maintenance_connection(url) as connection, connection.cursor() as cursor:
             name = database_name(url, connection)
-            cursor.execute(DATABASES_SQL)
+            cursor.execute(UNUSED_SQL)
             found = [each for (each,) in cursor.fetchall() if is_rebuilt_name(each, name)]
             place = maintenance_url(url)
             return tuple(each for each in found if _drop_unused(cursor, place, options, each))
