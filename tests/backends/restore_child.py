@@ -114,7 +114,7 @@ def main(url: str, folder: str, step: str) -> None:
             on_bytes=lambda _: None,
         ) as rebuilt,
     ):
-        claim.put_in_place(rebuilt, disconnect=False, drop_previous=True)
+        claim.put_in_place(rebuilt, is_damaged=False, disconnect=False, drop_previous=True)
 
 
 if __name__ == "__main__":

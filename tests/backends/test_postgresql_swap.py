@@ -45,7 +45,7 @@ def test_rebuilt_database_takes_the_place_and_the_former_one_is_kept(
     content: Content,
 ) -> None:
     with claimed(place) as claim, rebuilt(content[0], place, content[1]) as made:
-        former = claim.put_in_place(made, disconnect=False, drop_previous=False)
+        former = claim.put_in_place(made, is_damaged=False, disconnect=False, drop_previous=False)
 
     assert former is not None
     assert re.fullmatch(rf"{place.database}_before_\d{{8}}_\d{{6}}", former)
@@ -61,7 +61,9 @@ def test_former_database_is_dropped_where_nobody_wants_it(
 ) -> None:
     before = names_on(postgresql_server)
     with claimed(place) as claim, rebuilt(content[0], place, content[1]) as made:
-        assert claim.put_in_place(made, disconnect=False, drop_previous=True) is None
+        assert (
+            claim.put_in_place(made, is_damaged=False, disconnect=False, drop_previous=True) is None
+        )
 
     assert state(place) == ["new"]
     assert names_on(postgresql_server) == before
@@ -75,7 +77,10 @@ def test_absent_place_is_taken(
     absent = place.with_database(f"{place.database}_new")
     with claimed(absent) as claim, rebuilt(content[0], absent, content[1]) as made:
         assert claim.find_users() == ()
-        assert claim.put_in_place(made, disconnect=False, drop_previous=False) is None
+        assert (
+            claim.put_in_place(made, is_damaged=False, disconnect=False, drop_previous=False)
+            is None
+        )
 
     assert state(absent) == ["new"]
     assert state(place) == ["old"]
@@ -93,7 +98,7 @@ def test_whoever_is_connected_is_named_and_keeps_the_database(
         with claimed(place) as claim, rebuilt(content[0], place, content[1]) as made:
             (user,) = claim.find_users()
             with pytest.raises(DatabaseInUse) as caught:
-                claim.put_in_place(made, disconnect=False, drop_previous=False)
+                claim.put_in_place(made, is_damaged=False, disconnect=False, drop_previous=False)
     other.close()
 
     assert user == f"pid {pid}, role {place.user}, application a report, from 127.0.0.1"
@@ -122,7 +127,9 @@ def test_those_who_connect_again_at_once_are_sent_away(
     assert connected.wait(30)
     try:
         with claimed(place) as claim, rebuilt(content[0], place, content[1]) as made:
-            former = claim.put_in_place(made, disconnect=True, drop_previous=False)
+            former = claim.put_in_place(
+                made, is_damaged=False, disconnect=True, drop_previous=False
+            )
         assert former is not None
         assert state(place) == ["new"]
     finally:
@@ -152,7 +159,12 @@ def test_session_that_may_not_be_ended_is_told(postgresql_url: str, place: Datab
             (user,) = claim.find_users()
             assert f"pid {superuser.info.backend_pid}, role {place.user}" in user
             with pytest.raises(InsufficientPrivilege):
-                claim.put_in_place(mine.with_database(empty), disconnect=True, drop_previous=False)
+                claim.put_in_place(
+                    mine.with_database(empty),
+                    is_damaged=False,
+                    disconnect=True,
+                    drop_previous=False,
+                )
             assert restorer.remove_leftovers(mine, OPTIONS) == (empty,)
 
     assert state(place) == ["new"]
@@ -201,7 +213,7 @@ def test_operation_that_waits_for_a_restore_finds_the_new_database(
         waiter = threading.Thread(target=wait)
         waiter.start()
         assert waiting.wait(30)
-        claim.put_in_place(made, disconnect=False, drop_previous=True)
+        claim.put_in_place(made, is_damaged=False, disconnect=False, drop_previous=True)
     waiter.join(60)
 
     assert found == [["new"]]
