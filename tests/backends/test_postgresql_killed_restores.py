@@ -113,6 +113,8 @@ def test_leftovers_of_others_and_those_in_work_are_left_alone(
         removed = restorer.remove_leftovers(place, OPTIONS)
         there = names_on(postgresql_server)
     connected.close()
+    for each in others:
+        execute(postgresql_server.admin_url, "DROP DATABASE {}", each)
 
     assert removed == (f"{name}_qadb_01234567",)
     assert {*others, made.database} <= set(there)
