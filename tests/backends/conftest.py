@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.backends.postgresql_rich import as_text, frozen, on_path, parsed, write_out
+from tests.backends.postgresql_rich import as_text, backed_up, on_path, parsed
 from tests.backends.sample import make_tables
 from tests.support.databases import open_database
 from tests.support.postgres_client import execute
@@ -52,7 +52,6 @@ def content(
 ) -> Content:
     """A backup of ``place``, whose word is "new", and its details."""
     on_path(monkeypatch, postgresql_server)
-    with frozen(place, tmp_path) as moment:
-        written = write_out(moment), moment.details
+    written = backed_up(place, tmp_path)
     execute(as_text(place), "UPDATE state SET word = 'old'")
     return written

@@ -178,3 +178,9 @@ def comparable(lines: list[str]) -> list[str]:
         whole.sub(cast_members, re.sub(r"[()]", "", line)) if " CHECK " in line else line
         for line in lines
     ]
+
+
+def backed_up(url: DatabaseUrl, folder: Path) -> Content:
+    """A backup's content and its details."""
+    with frozen(url, folder) as moment:
+        return write_out(moment), moment.details

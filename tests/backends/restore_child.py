@@ -82,7 +82,7 @@ def kill_at_commit() -> None:
 
 
 STEPS: dict[str, Callable[[], None]] = {
-    "creating": lambda: kill_before(rebuilding, "_fill"),
+    "copied": lambda: kill_before(rebuilding, "_fill"),
     "restoring": lambda: kill_before(program_runs.ProgramRun, "finish"),
     "first rename": lambda: kill_before(claiming, "_rename", 1),
     "second rename": lambda: kill_before(claiming, "_rename", 2),
@@ -109,7 +109,7 @@ def main(url: str, folder: str, step: str) -> None:
             place,
             OPTIONS,
             details=details,
-            folder=Path(folder),
+            folder=None,
             jobs=2,
             on_bytes=lambda _: None,
         ) as rebuilt,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from tests.backends.postgresql_rich import Content
     from tests.support.postgres_server import PostgresServer
 
-BEFORE_SWAP = frozenset({"creating", "restoring", "first rename", "second rename", "commit"})
+BEFORE_SWAP = frozenset({"copied", "restoring", "first rename", "second rename", "commit"})
 
 
 @pytest.fixture(autouse=True)
@@ -47,10 +48,15 @@ def test_killed_restore_leaves_the_old_database_or_the_new_one(
     place: DatabaseUrl,
     content: Content,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     step: str,
 ) -> None:
     (tmp_path / "content").write_bytes(content[0].getvalue())
     (tmp_path / "details.json").write_text(json.dumps(dict(content[1])))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     before = names_on(postgresql_server)
 
     done = subprocess.run(
@@ -62,9 +68,11 @@ def test_killed_restore_leaves_the_old_database_or_the_new_one(
     )
 
     assert (done.returncode, done.stderr) == (0 if step == "none" else -9, "")
+    assert bool(list(temporary.iterdir())) == (step in ("copied", "restoring"))
     with claimed(place, wait_seconds=30):  # a server notices after a moment
         assert state(place) == ["old" if step in BEFORE_SWAP else "new"]
         removed = remove_all_leftovers(postgresql_server, place)
+    assert list(temporary.iterdir()) == []
     assert len(removed) == (1 if step in BEFORE_SWAP else 0)
     left = set(names_on(postgresql_server)) - set(before)
     assert [name.partition("_before_")[0] for name in left] == (
@@ -105,6 +113,8 @@ def test_leftovers_of_others_and_those_in_work_are_left_alone(
         removed = restorer.remove_leftovers(place, OPTIONS)
         there = names_on(postgresql_server)
     connected.close()
+    for each in others:
+        execute(postgresql_server.admin_url, "DROP DATABASE {}", each)
 
     assert removed == (f"{name}_qadb_01234567",)
     assert {*others, made.database} <= set(there)

@@ -44,6 +44,7 @@ def test_rebuilt_database_takes_the_place_and_the_former_one_is_kept(
     place: DatabaseUrl,
     content: Content,
 ) -> None:
+    before = names_on(postgresql_server)
     with claimed(place) as claim, rebuilt(content[0], place, content[1]) as made:
         former = claim.put_in_place(made, is_damaged=False, disconnect=False, drop_previous=False)
 
@@ -51,7 +52,7 @@ def test_rebuilt_database_takes_the_place_and_the_former_one_is_kept(
     assert re.fullmatch(rf"{place.database}_before_\d{{8}}_\d{{6}}", former)
     assert state(place) == ["new"]
     assert state(place.with_database(former)) == ["old"]
-    assert not [each for each in names_on(postgresql_server) if "_qadb_" in each]
+    assert set(names_on(postgresql_server)) == {*before, former}
 
 
 def test_former_database_is_dropped_where_nobody_wants_it(
@@ -192,6 +193,16 @@ def test_claim_and_other_operations_keep_apart(place: DatabaseUrl) -> None:
             database.exclusive(wait_seconds=0, on_wait=ignore_holder),
             pytest.raises(LockNotAvailable),
             claimed(place),
+        ):
+            pass
+
+
+def test_operations_give_way_to_a_claim_that_is_about_to_rename(place: DatabaseUrl) -> None:
+    with open_database(as_text(place)) as database, claimed(place) as claim:
+        claim._inner.close()  # the lock in the database itself
+        with (
+            pytest.raises(LockNotAvailable, match="qadb backup"),
+            database.exclusive(wait_seconds=0, on_wait=ignore_holder),
         ):
             pass
 

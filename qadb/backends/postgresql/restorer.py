@@ -20,7 +20,7 @@ from qadb.backends.postgresql.connector import (
 )
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.names import is_rebuilt_name
-from qadb.backends.postgresql.rebuilding import rebuild, rebuilding_key
+from qadb.backends.postgresql.rebuilding import rebuild, rebuilding_key, remove_folders
 from qadb.backends.postgresql.requirements import check_requirements
 from qadb.errors import BackupDamaged, LockNotAvailable
 
@@ -103,4 +103,5 @@ def _drop_unused(
         if error.pgcode == IN_USE:
             return False
         raise
+    remove_folders(name)
     return True
