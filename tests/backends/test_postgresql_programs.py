@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +19,13 @@ from qadb.errors import (
     InsufficientPrivilege,
     LockNotAvailable,
     MissingProgram,
+    QadbError,
     StorageFull,
 )
-from tests.backends.postgresql_rich import OPTIONS, frozen, on_path, parsed, write_out
+from tests.backends.postgresql_rich import OPTIONS, frozen, on_path, parsed, processes_of, write_out
+from tests.support.postgres_client import execute, fetch_column
 
 if TYPE_CHECKING:
-    from qadb.errors import QadbError
     from tests.support.postgres_server import PostgresServer
 
 
@@ -56,6 +59,33 @@ def test_server_among_several_hosts_is_the_one_that_holds_the_moment(
 
     assert "host=127.0.0.1" in lines
     assert f"port={postgresql_server.port}" in lines
+
+
+def test_program_of_another_thread_ends_with_the_moment(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    """Such as one that waits for a lock when the user has had enough."""
+    execute(postgresql_url, "CREATE TABLE t (n integer)")
+    failures: list[Exception] = []
+
+    def write() -> None:
+        try:
+            write_out(moment)
+        except QadbError as error:
+            failures.append(error)
+
+    writer = threading.Thread(target=write)
+    with closing(psycopg2.connect(postgresql_url)) as other:
+        other.cursor().execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        with frozen(parsed(postgresql_url), tmp_path) as moment:
+            writer.start()
+            waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 't'::regclass"
+            while not fetch_column(postgresql_url, waiting):
+                assert writer.is_alive()
+        writer.join(30)
+
+    assert len(failures) == 1
+    assert processes_of("pg_dump") == []
 
 
 def test_service_of_the_user_is_found(

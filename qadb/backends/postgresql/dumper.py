@@ -7,7 +7,7 @@ holds the snapshot.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from qadb.backends.postgresql.dump_facts import read_facts
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.locks import stay_statement
 from qadb.backends.postgresql.program_access import program_access
-from qadb.backends.postgresql.program_runs import run_program
+from qadb.backends.postgresql.program_runs import ProgramRun, run_program
 from qadb.backends.postgresql.programs import VERSION_DIGITS, Programs, find_programs
 from qadb.backends.postgresql.sizes import database_size
 
@@ -60,6 +60,7 @@ class Snapshot:
     options: ConnectionOptions
     folder: Path
     is_comparable: bool = False
+    running: list[ProgramRun] = field(default_factory=list)
 
     def write(self, sink: ByteSink, on_bytes: OnBytes) -> None:
         """Write pg_dump's archive; raises unless pg_dump ended well."""
@@ -81,12 +82,18 @@ class Snapshot:
                 self.programs.path("pg_dump"), arguments, access, self.url, piped=True
             ) as run,
         ):
+            self.running.append(run)
             done = 0
             while piece := run.output.read(PIECE_BYTES):
                 sink.write(piece)
                 done += len(piece)
                 on_bytes(done)
             run.finish()
+
+    def stop(self) -> None:
+        """End what another thread still writes: the moment is over."""
+        for run in self.running:
+            run.stop()
 
     def check(self) -> None:
         """Nothing to do: pg_dump has read every row."""
@@ -116,6 +123,7 @@ def freeze(
             snapshot = _take(connection, url, options, folder)
         except DBAPIError as error:
             raise translate(error, url) from error
+        stack.callback(snapshot.stop)
         yield snapshot
 
 

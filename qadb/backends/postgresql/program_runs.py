@@ -55,6 +55,11 @@ class ProgramRun:
         if status != 0 and not (status == 1 and is_whole and is_harmless(text)):
             raise explain(self._name, status, text, self._url)
 
+    def stop(self) -> None:
+        """Ask the program to end; whoever reads its output comes to the end of it."""
+        if self._process.poll() is None:
+            self._process.terminate()
+
     def _collect(self) -> None:
         """Read all that it says, and keep the beginning: a full pipe would stop it."""
         stream = self._process.stderr
