@@ -15,7 +15,7 @@ from qadb.backups.compression import choose_jobs
 from qadb.backups.failures import explain_refusals
 from qadb.backups.folder import Backup, choose_target, mark_verified
 from qadb.backups.manifest import Manifest
-from qadb.backups.partial import begin_partial, remove_abandoned
+from qadb.backups.partial import begin_partial, remove_leftovers
 from qadb.backups.rotation import KeepRules
 from qadb.errors import BackupDamaged, EmptyDatabase, InsufficientPrivilege, QadbError
 from qadb.operations.common import (
@@ -25,7 +25,7 @@ from qadb.operations.common import (
     tell_about_waiting,
 )
 from qadb.operations.rotate import plan_rotation, rotate_backups
-from qadb.operations.verify import prove_by_rebuilding
+from qadb.operations.verify import prove_by_rebuilding, remove_rebuilt
 from qadb.progress import no_progress
 from qadb.revisions.history import record_entry
 from qadb.revisions.state import read_state_on, require_managed
@@ -182,8 +182,10 @@ def write_backup(
     """The same for a caller who holds the operations' lock."""
     options = options or BackupOptions()
     target = choose_target(place, database.url, datetime.now(UTC))
-    for name in remove_abandoned(target.parent):
+    for name in remove_leftovers(target.parent):
         notify(f"Removed what a backup that was interrupted had left: {name}.")
+    if options.is_verifying:
+        remove_rebuilt(database, notify)
     with begin_partial(target) as partial:
         manifest, sha256 = _write(database, partial, options, progress)
         with ArchiveReader(partial.path) as archive:

@@ -30,6 +30,7 @@ from qadb.backends.postgresql.program_runs import run_program
 from qadb.backends.postgresql.programs import VERSION_DIGITS, find_programs
 from qadb.backends.postgresql.restore_details import RestoreDetails, read_details
 from qadb.errors import QadbError, RestoreRefused, StorageFull
+from qadb.owned_folders import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,13 +72,23 @@ def rebuild(
         StorageFull: no room here for the content, or none on the server for the database.
     """
     wanted = read_details(details)
-    with tempfile.TemporaryDirectory(prefix="qadb-restore-", dir=folder) as work:
-        archive = Path(work) / "content"
+    with _work_folder(folder) as work:
+        archive = work / "content"
         _copy(content, archive, on_bytes)
         with _new_database(url, options, wanted) as made:
             _fill(archive, url, made, options, wanted, jobs)
             archive.unlink()
             yield made
+
+
+@contextmanager
+def _work_folder(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        with tempfile.TemporaryDirectory(prefix="restore-", dir=folder) as work:
+            yield Path(work)
+        return
+    with temporary_folder("qadb-restore-") as owned:
+        yield owned
 
 
 def rebuilding_key(name: str) -> int:

@@ -46,6 +46,11 @@ JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
 WHERE c.relkind = 'i' AND NOT (i.indisvalid AND i.indisready AND i.indislive)
 ORDER BY 1
 """
+END_ORPHANS_SQL = """
+SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+WHERE datname = %s AND application_name LIKE 'qadb%%'
+"""
+NOT_ALLOWED = "42501"  # another role's
 DATABASES_SQL = "SELECT datname FROM pg_catalog.pg_database ORDER BY datname"
 
 
@@ -69,7 +74,9 @@ def check(rebuilt: DatabaseUrl) -> None:
 
 
 def remove_leftovers(url: DatabaseUrl, options: ConnectionOptions) -> tuple[str, ...]:
-    """Drop the databases that killed restores of this one have left, unless somebody is in them.
+    """Drop the databases that killed processes have left, unless somebody else is in them.
+
+    A pg_restore whose qadb was killed goes on by itself; its sessions are ended.
 
     Returns:
         What was dropped.
@@ -88,14 +95,15 @@ def remove_leftovers(url: DatabaseUrl, options: ConnectionOptions) -> tuple[str,
 def _drop_unused(
     cursor: psycopg2.extensions.cursor, place: DatabaseUrl, options: ConnectionOptions, name: str
 ) -> bool:
-    """Drop a database that no restore is at and nobody is connected to; True when it is gone."""
+    """Drop a database that no process of ours holds; True when it is gone."""
     try:
         with locks.hold(place, options, lambda _: rebuilding_key(name), 0, lambda _: None):
+            cursor.execute(END_ORPHANS_SQL, (name,))
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
     except LockNotAvailable:
         return False
     except psycopg2.Error as error:
-        if error.pgcode == IN_USE:
+        if error.pgcode in (IN_USE, NOT_ALLOWED):
             return False
         raise
     return True
