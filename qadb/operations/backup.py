@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from qadb.backups.manifest import Manifest
 from qadb.backups.partial import begin_partial, remove_leftovers
 from qadb.backups.rotation import KeepRules
 from qadb.errors import BackupDamaged, EmptyDatabase, InsufficientPrivilege, QadbError
+from qadb.operations.beside import Beside
 from qadb.operations.common import (
     WAIT_LOCK_SECONDS,
     count_bytes,
@@ -236,9 +236,9 @@ def _write(
         with (
             explain_refusals(partial.target),
             partial.path.open("xb", buffering=0) as file,
-            ThreadPoolExecutor(2, "qadb-backup") as beside,
+            Beside(moment) as beside,
         ):
-            counting = beside.submit(database.backend.sizes.count_rows, moment.connection)
+            counting = beside.submit(lambda: database.backend.sizes.count_rows(moment.connection))
             checking = beside.submit(moment.check) if options.is_verifying else None
             writer = ArchiveWriter(file)
             with writer.content(

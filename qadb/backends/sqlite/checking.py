@@ -31,9 +31,19 @@ def check_file(path: Path, *, what: str, is_cached: bool) -> None:
     """
     if not is_cached:
         _read_through(path)
+    with closing(open_for_checking(path)) as connection:
+        check_connection(connection, what=what)
+
+
+def open_for_checking(path: Path) -> sqlite3.Connection:
+    """Open a file, for whichever thread checks it."""
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+
+
+def check_connection(connection: sqlite3.Connection, *, what: str) -> None:
+    """Check the file that a connection has open; raises as `check_file` does."""
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-            problem = _find_problem(connection)
+        problem = _find_problem(connection)
     except sqlite3.Error as error:
         problem = str(error)
     if problem is not None:
