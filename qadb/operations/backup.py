@@ -194,7 +194,8 @@ def write_backup(
     if options.is_verifying:
         with explain_refusals(target):
             mark_verified(target, seal, datetime.now(UTC))
-    is_recorded = _record(database, target, manifest, notify)
+    # What a restore replaces next loses its history with it: nobody has to wait to write there.
+    is_recorded = options.purpose != "restore" and _record(database, target, manifest, notify)
     removed = rotate_backups(target.parent, database.url, options.keep, notify=notify)
     return BackupResult(
         target, size_bytes, sha256, manifest, options.is_verifying, is_recorded, removed
@@ -237,10 +238,10 @@ def _write(
             explain_refusals(partial.target),
             partial.path.open("xb", buffering=0) as file,
             Beside(moment) as beside,
+            ArchiveWriter(file) as writer,
         ):
             counting = beside.submit(lambda: database.backend.sizes.count_rows(moment.connection))
             checking = beside.submit(moment.check) if options.is_verifying else None
-            writer = ArchiveWriter(file)
             with writer.content(
                 dumper.content_name, options.compression, jobs=options.chosen_jobs
             ) as sink:
