@@ -236,7 +236,7 @@ def _write(
         state = _require_ours(database, moment.connection)
         with (
             explain_refusals(partial.target),
-            partial.path.open("xb", buffering=0) as file,
+            partial.path.open("xb") as file,
             Beside(moment) as beside,
             ArchiveWriter(file) as writer,
         ):

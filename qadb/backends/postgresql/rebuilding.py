@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PIECE_BYTES = 1024 * 1024
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # A locale or its provider that the server has not, or that does not go with the encoding.
 UNKNOWN_LOCALE = ("22023", "42809", "0A000", "42704")
 # pg_restore of 17 and newer says this to every server, and an older one does not know it.

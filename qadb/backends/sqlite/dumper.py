@@ -53,7 +53,7 @@ class CopiedMoment:
 
     def check(self) -> None:
         """Check the copy's pages and keys."""
-        check_connection(self.checker, what="The database")
+        check_connection(self.checker, self.path, what="The database")
 
     def interrupt(self) -> None:
         """Let SQLite stop at its next step."""
@@ -101,7 +101,7 @@ def _require_room(folder: Path, size_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size_bytes:
         raise StorageFull(
-            f"A backup takes {size_bytes / 1e6:,.0f} MB in {folder.parent} for a moment, "
-            f"and {free / 1e6:,.0f} MB are free.",
+            f"A backup takes {size_bytes / 1e6:,.1f} MB in {folder.parent} for a moment, "
+            f"and {free / 1e6:,.1f} MB are free.",
             hint="Free some space, or name another folder: qadb backup PATH",
         )

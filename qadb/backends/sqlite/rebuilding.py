@@ -104,11 +104,12 @@ def _place(url: DatabaseUrl, folder: Path | None) -> Iterator[Path]:
 
 def _write(path: Path, content: ByteSource, on_bytes: OnBytes) -> None:
     done = 0
-    with path.open("xb", buffering=0) as file:
+    with path.open("xb") as file:  # buffered: a bare file may write a part, as where room ends
         while data := content.read(_READ_BYTES):
             file.write(data)
             done += len(data)
             on_bytes(done)
+        file.flush()
         os.fsync(file.fileno())
 
 
@@ -117,6 +118,6 @@ def require_room(folder: Path, size_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size_bytes:
         raise StorageFull(
-            f"{folder} has {free / 1e6:,.0f} MB free, and {size_bytes / 1e6:,.0f} MB are needed.",
+            f"{folder} has {free / 1e6:,.1f} MB free, and {size_bytes / 1e6:,.1f} MB are needed.",
             hint="Free some space, or name another place.",
         )
