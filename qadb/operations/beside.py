@@ -18,7 +18,8 @@ _INTERRUPT_SECONDS = 0.05
 class Beside:
     """Threads for a block; when it fails, what they still do is ended rather than waited for.
 
-    A count may wait for a lock that somebody holds for hours.
+    A count may wait for a lock that somebody holds for hours. What failed here first is the reason
+    why the rest did: a moment ends with its connection's transaction.
     """
 
     def __init__(self, moment: Moment) -> None:
@@ -29,10 +30,19 @@ class Beside:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+    def __exit__(
+        self, failure: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        reason = self._find_failure() if isinstance(error, Exception) else None
         with self._pool:
             while failure and wait(self._futures, _INTERRUPT_SECONDS).not_done:
                 self._moment.interrupt()  # again, as it may just be between two statements
+        if reason is not None and reason is not error:
+            raise reason from error
+
+    def _find_failure(self) -> BaseException | None:
+        found = (future.exception() for future in self._futures if future.done())
+        return next((each for each in found if each is not None), None)
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
         """Begin some work."""
