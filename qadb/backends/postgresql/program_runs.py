@@ -55,6 +55,10 @@ class ProgramRun:
         if status != 0 and not (status == 1 and is_whole and is_harmless(text)):
             raise explain(self._name, status, text, self._url)
 
+    def forget(self) -> None:
+        """Let the reading come to its end before what it reads is closed."""
+        self._reader.join(GOODBYE_SECONDS)
+
     def _collect(self) -> None:
         """Read all that it says, and keep the beginning: a full pipe would stop it."""
         stream = self._process.stderr
@@ -86,6 +90,7 @@ def run_program(
             yield run
         finally:
             _end(process)
+            run.forget()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
