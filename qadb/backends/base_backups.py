@@ -89,6 +89,10 @@ class Moment(Protocol):
         """
         ...
 
+    def interrupt(self) -> None:
+        """End the statement that another thread runs on the connection or in `check`, if any."""
+        ...
+
     def equals(self, content: ByteSource) -> bool:
         """Tell whether content is this moment's, byte by byte; False where nobody can tell."""
         ...
@@ -222,5 +226,8 @@ class Restorer(Protocol):
         ...
 
     def remove_leftovers(self, url: DatabaseUrl, options: ConnectionOptions) -> tuple[str, ...]:
-        """Remove what killed restores of this database left; the caller holds its claim."""
+        """Remove what killed processes have rebuilt beside this database; returns what is gone.
+
+        What is being rebuilt now, and what this user may not remove, stays.
+        """
         ...

@@ -52,7 +52,7 @@ class _SealingFile:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+        self._file: BinaryIO | None = file
         self._hash = hashlib.sha256()
         self.is_sealed = False
 
@@ -61,11 +61,17 @@ class _SealingFile:
             data = _SEAL_LABEL + self._hash.hexdigest().encode()
             self.is_sealed = True
         self._hash.update(data)
-        self._file.write(data)
+        if self._file is not None:
+            self._file.write(data)
         return len(data)
 
     def flush(self) -> None:
-        self._file.flush()
+        if self._file is not None:
+            self._file.flush()
+
+    def let_go(self) -> None:
+        """Write nothing any more."""
+        self._file = None
 
     @property
     def sha256(self) -> str:
@@ -74,11 +80,18 @@ class _SealingFile:
 
 
 class ArchiveWriter:
-    """Writes a backup's file from beginning to end."""
+    """Writes a backup's file from beginning to end; a context manager."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = _SealingFile(file)
         self._zip = zipfile.ZipFile(self._file, "w")  # type: ignore[call-overload]  # write and flush are all it needs
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A ZIP that is not closed wants to be complete when it is forgotten, in a closed file.
+        self._file.let_go()
 
     @contextmanager
     def content(

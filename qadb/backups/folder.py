@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from qadb.backups.archive import ArchiveReader
+from qadb.backups.partial import PARTIAL
 from qadb.errors import BackupNotFound, QadbError
+from qadb.owned_folders import owned_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,20 +123,21 @@ def mark_verified(path: Path, seal: str, verified_at: datetime) -> None:
         OSError: the folder can't be written.
     """
     mark = path.with_name(path.name + VERIFIED)
-    draft = mark.with_name(f".{mark.name}.{os.getpid()}")
     stamp = verified_at.astimezone(UTC).isoformat(timespec="seconds")
-    draft.write_text(json.dumps({"seal": seal, "verified_at": stamp}) + "\n", encoding="utf-8")
-    draft.replace(mark)
+    with owned_folder(path.parent, f".{path.name}.", PARTIAL) as folder:
+        draft = folder / mark.name
+        draft.write_text(json.dumps({"seal": seal, "verified_at": stamp}) + "\n", encoding="utf-8")
+        draft.replace(mark)
 
 
 def remove_backup(backup: Backup) -> None:
-    """Remove a backup and the note beside it.
+    """Remove a backup and the note beside it: that first, or a kill would leave it alone for good.
 
     Raises:
         OSError: it can't be removed.
     """
-    backup.path.unlink()
     backup.path.with_name(backup.path.name + VERIFIED).unlink(missing_ok=True)
+    backup.path.unlink()
 
 
 def _read_mark(path: Path, seal: str) -> datetime | None:

@@ -1,21 +1,18 @@
 """A backup while it is made: a hidden folder beside where it will stand.
 
-It holds the file that grows and whatever an engine needs on the way, and a lock that dies with its
-owner: what has no owner any more can be told from what is being made, and removed.
+It holds the file that grows and whatever an engine needs on the way. A killed backup leaves it, and
+the next one removes it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import secrets
-import shutil
-import time
 from typing import TYPE_CHECKING, Final
 
 from qadb.backups.failures import explain_refusals
 from qadb.errors import ConfigurationError
+from qadb.owned_folders import begin_folder, remove_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +20,7 @@ if TYPE_CHECKING:
 
 PARTIAL: Final = ".partial"
 
-_LOCK = "lock"
 _FILE = "backup"
-_YOUNG_SECONDS = 60.0  # long enough for its owner to have locked it
 
 
 class Partial:
@@ -70,22 +65,18 @@ def begin_partial(target: Path) -> Iterator[Partial]:
         if target.exists():
             raise _name_is_taken(target)
         _make_folder(target.parent)
-        folder, descriptor = _begin_locked(target)
+        folder = begin_folder(target.parent, f".{target.name}.", PARTIAL)
     try:
-        yield Partial(target, folder)
+        yield Partial(target, folder.path)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
+        folder.remove()
 
 
-def remove_abandoned(folder: Path) -> tuple[str, ...]:
+def remove_leftovers(folder: Path) -> tuple[str, ...]:
     """Remove what killed backups left in a folder; returns the names they would have had."""
-    removed = []
-    for found in sorted(folder.glob(f".*{PARTIAL}")):
-        if found.is_dir() and _is_abandoned(found):
-            shutil.rmtree(found, ignore_errors=True)
-            removed.append(found.name.removeprefix(".").removesuffix(PARTIAL).rpartition(".")[0])
-    return tuple(removed)
+    found = remove_abandoned(folder.glob(f".*{PARTIAL}"))
+    names = (each.name.removeprefix(".").removesuffix(PARTIAL) for each in found)
+    return tuple(name.rpartition(".")[0] for name in names)
 
 
 def _make_folder(folder: Path) -> None:
@@ -94,40 +85,6 @@ def _make_folder(folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-
-
-def _begin_locked(target: Path) -> tuple[Path, int]:
-    while True:
-        folder = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PARTIAL}")
-        folder.mkdir(mode=0o700)
-        lock = folder / _LOCK
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        if _lock(descriptor) and lock.exists():  # or somebody took it for abandoned just before
-            return folder, descriptor
-        os.close(descriptor)
-
-
-def _is_abandoned(folder: Path) -> bool:
-    try:
-        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        with contextlib.suppress(OSError):
-            return time.time() - folder.stat().st_mtime > _YOUNG_SECONDS
-        return False
-    except OSError:  # another user's
-        return False
-    try:
-        return _lock(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _rename_unless_taken(source: Path, target: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,9 +14,10 @@ from qadb.backups.compression import choose_jobs
 from qadb.backups.failures import explain_refusals
 from qadb.backups.folder import Backup, choose_target, mark_verified
 from qadb.backups.manifest import Manifest
-from qadb.backups.partial import begin_partial, remove_abandoned
+from qadb.backups.partial import begin_partial, remove_leftovers
 from qadb.backups.rotation import KeepRules
 from qadb.errors import BackupDamaged, EmptyDatabase, InsufficientPrivilege, QadbError
+from qadb.operations.beside import Beside
 from qadb.operations.common import (
     WAIT_LOCK_SECONDS,
     count_bytes,
@@ -25,7 +25,7 @@ from qadb.operations.common import (
     tell_about_waiting,
 )
 from qadb.operations.rotate import plan_rotation, rotate_backups
-from qadb.operations.verify import prove_by_rebuilding
+from qadb.operations.verify import prove_by_rebuilding, remove_rebuilt
 from qadb.progress import no_progress
 from qadb.revisions.history import record_entry
 from qadb.revisions.state import read_state_on, require_managed
@@ -182,8 +182,10 @@ def write_backup(
     """The same for a caller who holds the operations' lock."""
     options = options or BackupOptions()
     target = choose_target(place, database.url, datetime.now(UTC))
-    for name in remove_abandoned(target.parent):
+    for name in remove_leftovers(target.parent):
         notify(f"Removed what a backup that was interrupted had left: {name}.")
+    if options.is_verifying:
+        remove_rebuilt(database, notify)
     with begin_partial(target) as partial:
         manifest, sha256 = _write(database, partial, options, progress)
         with ArchiveReader(partial.path) as archive:
@@ -192,7 +194,8 @@ def write_backup(
     if options.is_verifying:
         with explain_refusals(target):
             mark_verified(target, seal, datetime.now(UTC))
-    is_recorded = _record(database, target, manifest, notify)
+    # What a restore replaces next loses its history with it: nobody has to wait to write there.
+    is_recorded = options.purpose != "restore" and _record(database, target, manifest, notify)
     removed = rotate_backups(target.parent, database.url, options.keep, notify=notify)
     return BackupResult(
         target, size_bytes, sha256, manifest, options.is_verifying, is_recorded, removed
@@ -233,12 +236,12 @@ def _write(
         state = _require_ours(database, moment.connection)
         with (
             explain_refusals(partial.target),
-            partial.path.open("xb", buffering=0) as file,
-            ThreadPoolExecutor(2, "qadb-backup") as beside,
+            partial.path.open("xb") as file,
+            Beside(moment) as beside,
+            ArchiveWriter(file) as writer,
         ):
-            counting = beside.submit(database.backend.sizes.count_rows, moment.connection)
+            counting = beside.submit(lambda: database.backend.sizes.count_rows(moment.connection))
             checking = beside.submit(moment.check) if options.is_verifying else None
-            writer = ArchiveWriter(file)
             with writer.content(
                 dumper.content_name, options.compression, jobs=options.chosen_jobs
             ) as sink:

@@ -28,7 +28,7 @@ from qadb.operations.common import (
     say_nothing,
     tell_about_waiting,
 )
-from qadb.operations.verify import check_rebuilt, require_engine
+from qadb.operations.verify import check_rebuilt, remove_rebuilt, require_engine
 from qadb.progress import no_progress
 from qadb.revisions.catalogue import read_catalogue
 from qadb.revisions.history import record_entry
@@ -172,8 +172,7 @@ def restore(
                 on_wait=tell_about_waiting(notify),
             )
         )
-        for name in restorer.remove_leftovers(database.url, database.options):
-            notify(f"Removed what a restore that was interrupted had left: {name}.")
+        remove_rebuilt(database, notify)
         _require_room_to_swap(claim, options)
         archive = stack.enter_context(ArchiveReader(plan.path))
         _require_same(archive, plan)

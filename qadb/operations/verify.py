@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from qadb.backups.archive import ArchiveReader
@@ -13,11 +11,13 @@ from qadb.backups.folder import mark_verified
 from qadb.database import Database
 from qadb.errors import BackupDamaged, RestoreRefused
 from qadb.operations.common import count_bytes, say_nothing
+from qadb.owned_folders import temporary_folder
 from qadb.progress import no_progress
 from qadb.revisions.state import read_state_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from qadb.backups.manifest import Manifest
     from qadb.progress import Progress
@@ -70,10 +70,9 @@ def verify_backup(
     with ArchiveReader(path) as archive:
         sha256 = archive.check_seal(count_bytes(progress, "Reading", archive.size_bytes))
         require_engine(archive.manifest, database)
-        with TemporaryDirectory(prefix="qadb-verify-") as folder:
-            prove_by_rebuilding(
-                archive, database, folder=Path(folder), jobs=jobs, progress=progress
-            )
+        remove_rebuilt(database, notify)
+        with temporary_folder("qadb-verify-") as folder:
+            prove_by_rebuilding(archive, database, folder=folder, jobs=jobs, progress=progress)
         seal, size_bytes, manifest = archive.seal, archive.size_bytes, archive.manifest
     verified_at = datetime.now(UTC)
     is_noted = True
@@ -93,6 +92,14 @@ def require_engine(manifest: Manifest, database: Database) -> None:
             f"{database.backend.name}.",
             hint="Name a database of the backup's engine in QADB_DATABASE_URL.",
         )
+
+
+def remove_rebuilt(database: Database, notify: Callable[[str], None]) -> None:
+    """Remove what was rebuilt beside a database by a process that was killed."""
+    with database.translated():
+        found = database.backend.restorer.remove_leftovers(database.url, database.options)
+    for name in found:
+        notify(f"Removed what a restore or a check that was interrupted had left: {name}.")
 
 
 def prove_by_rebuilding(

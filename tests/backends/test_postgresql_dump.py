@@ -270,7 +270,7 @@ def test_program_ends_when_its_output_is_not_wanted_any_more(
 
 
 def test_ended_server_process_is_a_lost_connection(postgresql_url: str, tmp_path: Path) -> None:
-    execute(postgresql_url, "CREATE TABLE t AS SELECT generate_series(1, 300000) AS n")
+    execute(postgresql_url, "CREATE TABLE t AS SELECT generate_series(1, 2000000) AS n")
     end_others = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND query LIKE 'COPY %'"""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from qadb.backups.partial import begin_partial, remove_abandoned
+from qadb.backups.partial import begin_partial, remove_leftovers
 from qadb.errors import ConfigurationError, InsufficientPrivilege, StorageFull
 from tests.support.program import CHECKOUT
 from tests.support.unprivileged import as_nobody, open_folder
@@ -88,7 +88,7 @@ def test_a_killed_one_is_removed_and_one_at_work_is_not(tmp_path: Path) -> None:
         dead.send_signal(signal.SIGKILL)
         dead.wait()
 
-        assert remove_abandoned(tmp_path) == ("dead.qadb",)
+        assert remove_leftovers(tmp_path) == ("dead.qadb",)
         assert [name.split(".")[1] for name in names_in(tmp_path)] == ["alive"]
         alive.kill()
 
@@ -100,7 +100,7 @@ def test_a_folder_just_begun_is_not_taken_for_abandoned(tmp_path: Path) -> None:
     long_ago = time.time() - 3600
     os.utime(old, (long_ago, long_ago))
 
-    assert remove_abandoned(tmp_path) == ("b.qadb",)
+    assert remove_leftovers(tmp_path) == ("b.qadb",)
     assert young.is_dir()
 
 

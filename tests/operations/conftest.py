@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.operations.worker import Worker
 from tests.support.databases import open_database
 from tests.support.program import Program
 
@@ -42,3 +43,10 @@ def qadb(tmp_path: Path) -> Program:
     folder = tmp_path / "work"
     folder.mkdir()
     return Program(folder)
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    """A child for operations that are killed."""
+    with Worker() as worker:
+        yield worker

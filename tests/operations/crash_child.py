@@ -1,16 +1,19 @@
 """Runs operations in processes that may be killed: ``python -m tests.operations.crash_child``.
 
-Reads lines ``operation url`` and forks for each, so that nobody waits for imports again and a kill
-hits the work. Answers with the process's id; after another line, until which that id stays the
-process's own, with how it ended. ``operation@step:N`` kills itself at the N-th time of a step.
+Reads lines of JSON, ``[operation, url, path or null, environment]``, and forks for each: so nobody
+waits for imports again, and a kill hits the work. Answers with the process's id; after another
+line, until which that id stays the process's own, with how it ended. ``operation@step:N`` kills
+itself at the N-th time of a step.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import alembic.autogenerate  # noqa: F401 - what the operations would import while being killed
@@ -18,6 +21,12 @@ import psycopg2  # noqa: F401 - the same
 from sqlalchemy import Connection
 from sqlalchemy.engine.default import DefaultDialect
 
+from qadb.backends.postgresql import claiming as postgresql_claiming
+from qadb.backends.sqlite import claiming as sqlite_claiming
+from qadb.backups.rotation import KeepRules
+from qadb.operations import backup as backup_operation
+from qadb.operations import restore as restore_operation
+from qadb.operations import rotate
 from qadb.operations.init import init_database
 from qadb.operations.migrate import migrate
 from qadb.operations.rollback import plan_rollback, rollback
@@ -34,10 +43,27 @@ def _take_all_back(database: Database) -> object:
     return rollback(database, plan_rollback(database, "base"))
 
 
+def back_up(database: Database, folder: Path) -> object:
+    """Make a proven backup and let the older ones but one go."""
+    options = backup_operation.BackupOptions(jobs=1, verify=True, keep=KeepRules(last=2))
+    return backup_operation.create_backup(database, folder, options)
+
+
+def put_back(database: Database, path: Path) -> object:
+    """Restore a backup; what it replaces is saved beside it."""
+    plan = restore_operation.plan_restore(database, path)
+    options = restore_operation.RestoreOptions(jobs=1, safety_folder=path.parent)
+    return restore_operation.restore(database, plan, options)
+
+
 OPERATIONS: dict[str, Callable[[Database], object]] = {
     "init": init_database,
     "migrate": migrate,
     "rollback": _take_all_back,
+}
+OPERATIONS_WITH_PATH: dict[str, Callable[[Database, Path], object]] = {
+    "backup": back_up,
+    "restore": put_back,
 }
 
 
@@ -47,6 +73,18 @@ STEPS: dict[str, tuple[object, str]] = {
     "recording": (environment, "record_entry"),
     "commit": (Connection, "_commit_impl"),
     "verifying": (runner, "_verify"),
+    "publishing": (os, "link"),
+    "marking": (backup_operation, "mark_verified"),
+    "renaming": (os, "replace"),
+    "backup-recording": (backup_operation, "record_entry"),
+    "removing": (rotate, "remove_backup"),
+    "unlinking": (Path, "unlink"),
+    "saving": (restore_operation, "_save"),
+    "checking": (restore_operation, "check_rebuilt"),
+    "restore-recording": (restore_operation, "record_entry"),
+    "sqlite-swap": (sqlite_claiming, "_copy_into"),
+    "postgresql-swap": (postgresql_claiming.PlaceClaim, "_swap"),
+    "postgresql-renaming": (postgresql_claiming, "_rename"),
 }
 
 
@@ -64,24 +102,28 @@ def kill_at(step: str, times: int) -> None:
     setattr(place, name, go_on_or_die)
 
 
-def work(operation: str, url: str) -> None:
+def work(operation: str, url: str, path: str | None) -> None:
     """Run one operation and end the process."""
     operation, _, step = operation.partition("@")
     if step:
         name, _, times = step.partition(":")
         kill_at(name, int(times))
     with open_database(url) as database:
-        OPERATIONS[operation](database)
+        if path is None:
+            OPERATIONS[operation](database)
+        else:
+            OPERATIONS_WITH_PATH[operation](database, Path(path))
     os._exit(0)
 
 
 def main() -> None:
     while line := sys.stdin.readline():
-        operation, url = line.split()
+        operation, url, path, environment = json.loads(line)
         process_id = os.fork()
         if process_id == 0:
             try:
-                work(operation, url)
+                os.environ.update(environment)
+                work(operation, url, path)
             finally:
                 os._exit(1)
         sys.stdout.write(f"{process_id}\n")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import random
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,9 +16,9 @@ from qadb.operations.migrate import migrate
 from qadb.operations.rollback import plan_rollback, rollback
 from qadb.operations.status import read_status
 from qadb.revisions.state import read_state
+from tests.operations.worker import moments
 from tests.support.databases import live_catalog, open_database
 from tests.support.migrated import copy_of
-from tests.support.program import CHECKOUT
 from tests.support.revisions import REVISIONS
 
 if TYPE_CHECKING:
@@ -29,47 +26,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qadb.backends.catalog import Catalog
+    from tests.operations.worker import Worker
     from tests.support.postgres_server import PostgresServer
 
 KILLS_OF_INIT = 12
 KILLS_OF_MIGRATION = 8
 MARGIN = 0.8  # of the work's duration: later runs may be faster still
-
-
-class Worker:
-    """The child that forks for each operation."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "tests.operations.crash_child"]
-        self._process = subprocess.Popen(
-            command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
-
-    def run(self, operation: str, url: str, *, kill_after_seconds: float | None = None) -> int:
-        """Return the exit code, negative for a signal."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{operation} {url}\n")
-        self._process.stdin.flush()
-        process_id = int(self._process.stdout.readline())
-        if kill_after_seconds is not None:
-            time.sleep(kill_after_seconds)
-            os.kill(process_id, signal.SIGKILL)
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    with Worker() as worker:
-        yield worker
 
 
 @contextmanager
@@ -84,18 +46,6 @@ def empty_place(server: PostgresServer | None, folder: Path, name: str) -> Itera
         server.drop_database(url)
 
 
-def moments(duration_seconds: float, kills: int) -> list[float]:
-    """Moments to kill at, spread over the work and each a bit to the side."""
-    step = duration_seconds / kills
-    return [step * (index + random.random()) for index in range(kills)]
-
-
-def timed(worker: Worker, operation: str, url: str) -> float:
-    started = time.monotonic()
-    assert worker.run(operation, url) == 0
-    return time.monotonic() - started
-
-
 def complete_catalog(url: str) -> Catalog:
     with open_database(url) as database:
         assert read_state(database).state == "current"
@@ -106,7 +56,7 @@ def test_init_killed_at_any_moment_is_completed_by_the_next(
     worker: Worker, database_server: PostgresServer | None, tmp_path: Path
 ) -> None:
     with empty_place(database_server, tmp_path, "whole") as url:
-        duration_seconds = timed(worker, "init", url)
+        duration_seconds = worker.time("init", url)
         expected = complete_catalog(url)
     outcomes = set()
     for number, moment in enumerate(moments(duration_seconds, KILLS_OF_INIT)):
@@ -152,7 +102,7 @@ def test_migration_killed_at_any_moment_stands_at_a_revision_and_is_completed(
         took: dict[str, list[float]] = {"rollback": [], "migrate": []}
         for _ in range(2):  # the first of each may be slower than all that follow
             for each, seconds in took.items():
-                seconds.append(timed(worker, each, url))
+                seconds.append(worker.time(each, url))
         duration_seconds = min(took[operation]) * MARGIN
         outcomes = []
         for moment in moments(duration_seconds, KILLS_OF_MIGRATION):

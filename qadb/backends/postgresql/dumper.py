@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import psycopg2
 from sqlalchemy.exc import DBAPIError
 
 from qadb.backends.postgresql.connector import open_engine
@@ -98,6 +99,11 @@ class Snapshot:
     def check(self) -> None:
         """Nothing to do: pg_dump has read every row."""
 
+    def interrupt(self) -> None:
+        """Have the server cancel what the connection waits for, such as a lock."""
+        with contextlib.suppress(psycopg2.Error):  # the server is gone, and so is the statement
+            _driver_connection(self.connection).cancel()
+
     def equals(self, content: ByteSource) -> bool:
         """Only a database that is rebuilt from it can tell."""
         del content
@@ -147,3 +153,8 @@ def _take(
         options=options,
         folder=folder,
     )
+
+
+def _driver_connection(connection: Connection) -> psycopg2.extensions.connection:
+    driver: psycopg2.extensions.connection = connection.connection.driver_connection  # type: ignore[assignment]  # open
+    return driver

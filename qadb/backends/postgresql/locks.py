@@ -127,16 +127,20 @@ def hold(
             )
         except DBAPIError as error:
             raise translate(error, url) from error
-        stack.callback(_release, connection)
+        stack.push(lambda kind, *_: _release(connection, has_failed=kind is not None))
         yield connection
 
 
-def _release(connection: Connection) -> None:
-    """End the lock's transaction; where that is gone already, what was done stays done."""
+def _release(connection: Connection, *, has_failed: bool) -> None:
+    """End the lock's transaction; where that is gone already, what was done stays done.
+
+    Where the work has failed anyway, such as by a server that is gone, that is what is told.
+    """
     try:
         connection.rollback()
     except DBAPIError:
-        logger.warning("The connection that held the operations' lock broke before the end.")
+        level = logging.DEBUG if has_failed else logging.WARNING
+        logger.log(level, "The connection that held the operations' lock broke before the end.")
     finally:
         connection.close()
 

@@ -9,7 +9,7 @@ import re
 import signal
 from typing import TYPE_CHECKING
 
-from qadb.backends.postgresql.refusals import lost, quoted, role, translate_refusal, where
+from qadb.backends.postgresql.refusals import confined, lost, quoted, role, translate_refusal, where
 from qadb.errors import (
     BackupDamaged,
     DatabaseFailure,
@@ -102,10 +102,7 @@ def _name_signal(number: int) -> str:
 
 
 def _confined(reason: str, url: DatabaseUrl) -> QadbError:
-    return InsufficientPrivilege(
-        f"Row security hides rows from {role(url)}, and a backup needs them all: {reason}.",
-        hint=f"Use the owner's role, or: ALTER ROLE {quoted(url.user or '…')} BYPASSRLS",
-    )
+    return confined(reason, url.user)
 
 
 def _denied(reason: str, url: DatabaseUrl) -> QadbError:

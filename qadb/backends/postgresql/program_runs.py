@@ -60,6 +60,10 @@ class ProgramRun:
         if self._process.poll() is None:
             self._process.terminate()
 
+    def forget(self) -> None:
+        """Let the reading come to its end before what it reads is closed."""
+        self._reader.join(GOODBYE_SECONDS)
+
     def _collect(self) -> None:
         """Read all that it says, and keep the beginning: a full pipe would stop it."""
         stream = self._process.stderr
@@ -91,6 +95,7 @@ def run_program(
             yield run
         finally:
             _end(process)
+            run.forget()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -25,12 +24,13 @@ from qadb.backends.postgresql.connector import (
 from qadb.backends.postgresql.database_facts import apply_facts
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.locks import hold, key_of_name
-from qadb.backends.postgresql.names import HASH_LETTERS, rebuilt_name
+from qadb.backends.postgresql.names import rebuilt_name
 from qadb.backends.postgresql.program_access import program_access
 from qadb.backends.postgresql.program_runs import run_program
 from qadb.backends.postgresql.programs import VERSION_DIGITS, find_programs
 from qadb.backends.postgresql.restore_details import RestoreDetails, read_details
 from qadb.errors import QadbError, RestoreRefused, StorageFull
+from qadb.owned_folders import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PIECE_BYTES = 1024 * 1024
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # A locale or its provider that the server has not, or that does not go with the encoding.
 UNKNOWN_LOCALE = ("22023", "42809", "0A000", "42704")
 # pg_restore of 17 and newer says this to every server, and an older one does not know it.
@@ -74,24 +74,23 @@ def rebuild(
         StorageFull: no room here for the content, or none on the server for the database.
     """
     wanted = read_details(details)
-    with _new_database(url, options, wanted) as made:
-        prefix = _folder_prefix(str(made.database))
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as work:
-            archive = Path(work) / "content"
-            _copy(content, archive, on_bytes)
+    with _work_folder(folder) as work:
+        archive = work / "content"
+        _copy(content, archive, on_bytes)
+        with _new_database(url, options, wanted) as made:
             _fill(archive, url, made, options, wanted, jobs)
-        yield made
+            archive.unlink()
+            yield made
 
 
-def remove_folders(name: str) -> None:
-    """Remove what a killed `rebuild` of this name has left in the system's temporary folder."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_folder_prefix(name)}*"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _folder_prefix(name: str) -> str:
-    """The part of a rebuilt database's name that is its own, as the beginning of a folder's."""
-    return f"qadb-restore-{name[-HASH_LETTERS:]}-"
+@contextmanager
+def _work_folder(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        with tempfile.TemporaryDirectory(prefix="restore-", dir=folder) as work:
+            yield Path(work)
+        return
+    with temporary_folder("qadb-restore-") as owned:
+        yield owned
 
 
 def rebuilding_key(name: str) -> int:

@@ -109,6 +109,15 @@ def _refused(reason: str, url: DatabaseUrl) -> AuthenticationFailed:
     )
 
 
+def confined(reason: str, user: str | None) -> QadbError:
+    """A role from which row security hides rows, where all of them are needed."""
+    shown = f"user '{user}'" if user else "the default user"
+    return InsufficientPrivilege(
+        f"Row security hides rows from {shown}, and a backup needs them all: {reason}.",
+        hint=f"Use the owner's role, or: ALTER ROLE {quoted(user or '…')} BYPASSRLS",
+    )
+
+
 def lost(reason: str, url: DatabaseUrl) -> ConnectionLost:
     """An established connection is gone, and with it what was not committed."""
     return ConnectionLost(

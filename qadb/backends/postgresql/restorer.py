@@ -20,7 +20,7 @@ from qadb.backends.postgresql.connector import (
 )
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.names import is_rebuilt_name
-from qadb.backends.postgresql.rebuilding import rebuild, rebuilding_key, remove_folders
+from qadb.backends.postgresql.rebuilding import rebuild, rebuilding_key
 from qadb.backends.postgresql.requirements import check_requirements
 from qadb.errors import BackupDamaged, LockNotAvailable
 
@@ -46,12 +46,19 @@ JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
 WHERE c.relkind = 'i' AND NOT (i.indisvalid AND i.indisready AND i.indislive)
 ORDER BY 1
 """
-# Databases to which nobody is connected: dropping one that is in use would wait for seconds.
+# Databases that nobody else is in: dropping one that is in use would wait for seconds.
 UNUSED_SQL = """
 SELECT datname FROM pg_catalog.pg_database AS d
-WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS a WHERE a.datid = d.oid)
+WHERE NOT EXISTS (
+  SELECT FROM pg_catalog.pg_stat_activity AS a
+  WHERE a.datid = d.oid AND a.application_name NOT LIKE 'qadb%')
 ORDER BY datname
 """
+END_ORPHANS_SQL = """
+SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+WHERE datname = %s AND application_name LIKE 'qadb%%'
+"""
+NOT_ALLOWED = "42501"  # another role's
 
 
 def check(rebuilt: DatabaseUrl) -> None:
@@ -74,7 +81,9 @@ def check(rebuilt: DatabaseUrl) -> None:
 
 
 def remove_leftovers(url: DatabaseUrl, options: ConnectionOptions) -> tuple[str, ...]:
-    """Drop the databases that killed restores of this one have left, unless somebody is in them.
+    """Drop the databases that killed processes have left, unless somebody else is in them.
+
+    A pg_restore whose qadb was killed goes on by itself; its sessions are ended.
 
     Returns:
         What was dropped.
@@ -93,15 +102,15 @@ def remove_leftovers(url: DatabaseUrl, options: ConnectionOptions) -> tuple[str,
 def _drop_unused(
     cursor: psycopg2.extensions.cursor, place: DatabaseUrl, options: ConnectionOptions, name: str
 ) -> bool:
-    """Drop a database that no restore is at and nobody is connected to; True when it is gone."""
+    """Drop a database that no process of ours holds; True when it is gone."""
     try:
         with locks.hold(place, options, lambda _: rebuilding_key(name), 0, lambda _: None):
+            cursor.execute(END_ORPHANS_SQL, (name,))
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
     except LockNotAvailable:
         return False
     except psycopg2.Error as error:
-        if error.pgcode == IN_USE:
+        if error.pgcode in (IN_USE, NOT_ALLOWED):
             return False
         raise
-    remove_folders(name)
     return True

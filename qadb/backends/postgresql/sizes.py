@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from qadb.backends.postgresql.refusals import confined
 from qadb.backends.values import TableSize
 from qadb.errors import DatabaseFailure
 
@@ -50,9 +52,20 @@ def database_size(connection: Connection) -> int:
 def count_rows(connection: Connection) -> dict[str, int]:
     """Count every table of the database, by name: with its namespace where it is not the first.
 
-    Row security that would hide rows is an error of the server's, here and in what follows in the
-    transaction.
+    Row security that would hide rows is an error, here and in what follows in the transaction.
     """
+    try:
+        return _count_all(connection)
+    except DBAPIError as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        if "row-level security" in reason:
+            driver = connection.connection.driver_connection
+            user: str | None = driver.info.user if driver else None
+            raise confined(reason, user) from error
+        raise
+
+
+def _count_all(connection: Connection) -> dict[str, int]:
     connection.exec_driver_sql(ALL_ROWS_SQL)
     quote = connection.dialect.identifier_preparer.quote_identifier
     counts = {}

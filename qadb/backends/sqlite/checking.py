@@ -10,11 +10,15 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from qadb.backends.sqlite.errors import translate
 from qadb.errors import BackupDamaged
+from qadb.settings import DatabaseUrl
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+# What says nothing of the content: no room for a file beside it, a disk that does not read.
+_OTHER_FAILURES = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_NOMEM")
 _READ_BYTES = 1 << 20
 
 
@@ -31,10 +35,22 @@ def check_file(path: Path, *, what: str, is_cached: bool) -> None:
     """
     if not is_cached:
         _read_through(path)
+    with closing(open_for_checking(path)) as connection:
+        check_connection(connection, path, what=what)
+
+
+def open_for_checking(path: Path) -> sqlite3.Connection:
+    """Open a file, for whichever thread checks it."""
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+
+
+def check_connection(connection: sqlite3.Connection, path: Path, *, what: str) -> None:
+    """Check the file that a connection has open; raises as `check_file` does."""
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-            problem = _find_problem(connection)
+        problem = _find_problem(connection)
     except sqlite3.Error as error:
+        if error.sqlite_errorname.startswith(_OTHER_FAILURES):
+            raise translate(error, DatabaseUrl("sqlite", path=path)) from error
         problem = str(error)
     if problem is not None:
         raise BackupDamaged(

@@ -124,6 +124,8 @@ def _copy_into(source: Path, live: Path) -> None:
         (page_size,) = target.execute("PRAGMA page_size").fetchone()
         target.execute("PRAGMA synchronous = FULL")
         _fit_page_size(source, page_size)
+        # SQLite's own waiting can't be interrupted by a signal, what is called between is.
+        target.execute("PRAGMA busy_timeout = 0")
         deadline = time.monotonic() + BUSY_SECONDS
 
         def watch(status: int, _remaining: int, _total: int) -> None:
@@ -133,7 +135,6 @@ def _copy_into(source: Path, live: Path) -> None:
         with closing(_open(source, "ro")) as copy:
             copy.backup(target, pages=-1, progress=watch, sleep=0.05)
         # What the log took is moved into the file now, unless somebody still reads the old state.
-        target.execute("PRAGMA busy_timeout = 0")
         target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qadb.backends.sqlite.checking import check_file
+from qadb.backends.sqlite.checking import check_connection, open_for_checking
 from qadb.backends.sqlite.connector import open_engine, server_version
-from qadb.backends.sqlite.copying import copy_moment
+from qadb.backends.sqlite.copying import copy_moment, driver_of
 from qadb.backends.sqlite.sizes import database_size
 from qadb.backends.values import ConnectionOptions
 from qadb.errors import StorageFull
 from qadb.settings import DatabaseUrl
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
@@ -38,6 +39,7 @@ class CopiedMoment:
     size_bytes: int
     connection: Connection
     details: Mapping[str, object]
+    checker: sqlite3.Connection
     is_comparable: bool = True
 
     def write(self, sink: ByteSink, on_bytes: OnBytes) -> None:
@@ -51,7 +53,12 @@ class CopiedMoment:
 
     def check(self) -> None:
         """Check the copy's pages and keys."""
-        check_file(self.path, what="The database", is_cached=True)
+        check_connection(self.checker, self.path, what="The database")
+
+    def interrupt(self) -> None:
+        """Let SQLite stop at its next step."""
+        for connection in (driver_of(self.connection), self.checker):
+            connection.interrupt()
 
     def equals(self, content: ByteSource) -> bool:
         """Compare byte by byte."""
@@ -78,11 +85,11 @@ def freeze(
     engine = open_engine(
         DatabaseUrl("sqlite", path=path), ConnectionOptions(), read_only=True, pooled=False
     )
-    with engine.connect() as connection:
+    with engine.connect() as connection, closing(open_for_checking(path)) as checker:
         size_bytes = database_size(connection)
         page_size = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
         details = {"page_size": page_size, "library_version": server_version(connection)}
-        yield CopiedMoment(path, taken_at, size_bytes, connection, details)
+        yield CopiedMoment(path, taken_at, size_bytes, connection, details, checker)
 
 
 def _size_of(connection: Connection) -> int:
@@ -94,7 +101,7 @@ def _require_room(folder: Path, size_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size_bytes:
         raise StorageFull(
-            f"A backup takes {size_bytes / 1e6:,.0f} MB in {folder.parent} for a moment, "
-            f"and {free / 1e6:,.0f} MB are free.",
+            f"A backup takes {size_bytes / 1e6:,.1f} MB in {folder.parent} for a moment, "
+            f"and {free / 1e6:,.1f} MB are free.",
             hint="Free some space, or name another folder: qadb backup PATH",
         )

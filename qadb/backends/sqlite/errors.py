@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shutil
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # EEXIST, ENOTDIR: a file stands where a folder should be.
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)
+
+_SHARED_BYTES = 64 * 1024  # what the file beside a log takes, and some
 
 driver_errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
@@ -62,13 +65,21 @@ def _by_code(error: sqlite3.Error, url: DatabaseUrl) -> QadbError:
         return NotADatabase(
             f"{where} is damaged: {error}.", hint="Keep a copy of the file and restore a backup."
         )
-    if name.startswith("SQLITE_FULL"):
+    if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and _is_full(url)):
         return StorageFull(
             f"There is no room left on the disk of {where}.", hint="Free some space and try again."
         )
     if name.startswith("SQLITE_CANTOPEN"):
         return _cannot_open(url)
     return DatabaseFailure(f"SQLite failed on {where}: {error}.")
+
+
+def _is_full(url: DatabaseUrl) -> bool:
+    """SQLite calls it an I/O error when there is no room for the file beside a log."""
+    try:
+        return url.path is not None and shutil.disk_usage(url.path.parent).free < _SHARED_BYTES
+    except OSError:
+        return False
 
 
 def _cannot_open(url: DatabaseUrl) -> QadbError:
@@ -94,7 +105,7 @@ def translate_os_error(error: OSError, what_failed: str) -> QadbError:
         return InsufficientPrivilege(
             message, hint="Check the owner and mode of the file and of its folder."
         )
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StorageFull(message, hint="Free some space and try again.")
     if error.errno == errno.ENOENT:
         return DatabaseAbsent(message, hint="Create it with: qadb init")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from qadb.backends.sqlite.checking import check_file
 from qadb.backends.sqlite.errors import translate_os_error
 from qadb.backends.sqlite.files import make_folder, resolve_file
 from qadb.errors import QadbError, StorageFull
+from qadb.owned_folders import begin_folder, remove_abandoned
 from qadb.settings import DatabaseUrl
 
 if TYPE_CHECKING:
@@ -82,10 +82,8 @@ def remove_leftovers(url: DatabaseUrl, options: ConnectionOptions) -> tuple[str,
     """Remove the folders of restores that were killed."""
     del options
     path = resolve_file(url)
-    found = sorted(path.parent.glob(f".{path.name}.*{RESTORING}"))
-    for folder in found:
-        shutil.rmtree(folder, ignore_errors=True)
-    return tuple(folder.name for folder in found)
+    removed = remove_abandoned(path.parent.glob(f".{path.name}.*{RESTORING}"))
+    return tuple(folder.name for folder in removed)
 
 
 @contextlib.contextmanager
@@ -94,20 +92,19 @@ def _place(url: DatabaseUrl, folder: Path | None) -> Iterator[Path]:
         yield folder
         return
     path = resolve_file(url)
-    place = path.with_name(f".{path.name}.{secrets.token_hex(4)}{RESTORING}")
     try:
-        place.mkdir(mode=0o700)
+        place = begin_folder(path.parent, f".{path.name}.", RESTORING)
     except OSError as error:
-        raise translate_os_error(error, f"The folder {place.parent} can't be written") from error
+        raise translate_os_error(error, f"The folder {path.parent} can't be written") from error
     try:
-        yield place
+        yield place.path
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        place.remove()
 
 
 def _write(path: Path, content: ByteSource, on_bytes: OnBytes) -> None:
     done = 0
-    with path.open("xb", buffering=0) as file:
+    with path.open("xb") as file:  # buffered: a bare file may write a part, as where room ends
         while data := content.read(_READ_BYTES):
             file.write(data)
             done += len(data)
@@ -119,6 +116,6 @@ def require_room(folder: Path, size_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size_bytes:
         raise StorageFull(
-            f"{folder} has {free / 1e6:,.0f} MB free, and {size_bytes / 1e6:,.0f} MB are needed.",
+            f"{folder} has {free / 1e6:,.1f} MB free, and {size_bytes / 1e6:,.1f} MB are needed.",
             hint="Free some space, or name another place.",
         )

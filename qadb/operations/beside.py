@@ -1,0 +1,51 @@
+"""Work that other threads do on a backup's moment while its content is written."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qadb.backends.base_backups import Moment
+
+T = TypeVar("T")
+
+_INTERRUPT_SECONDS = 0.05
+
+
+class Beside:
+    """Threads for a block; when it fails, what they still do is ended rather than waited for.
+
+    A count may wait for a lock that somebody holds for hours. What failed here first is the reason
+    why the rest did: a moment ends with its connection's transaction.
+    """
+
+    def __init__(self, moment: Moment) -> None:
+        self._moment = moment
+        self._pool = ThreadPoolExecutor(2, "qadb-backup")
+        self._futures: list[Future[Any]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, failure: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        reason = self._find_failure() if isinstance(error, Exception) else None
+        with self._pool:
+            while failure and wait(self._futures, _INTERRUPT_SECONDS).not_done:
+                self._moment.interrupt()  # again, as it may just be between two statements
+        if reason is not None and reason is not error:
+            raise reason from error
+
+    def _find_failure(self) -> BaseException | None:
+        found = (future.exception() for future in self._futures if future.done())
+        return next((each for each in found if each is not None), None)
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Begin some work."""
+        future = self._pool.submit(work)
+        self._futures.append(future)
+        return future
