@@ -25,6 +25,8 @@ from qadb.backends.postgresql.requirements import check_requirements
 from qadb.errors import BackupDamaged, LockNotAvailable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from qadb.backends.values import ConnectionOptions
     from qadb.settings import DatabaseUrl
 
@@ -33,6 +35,7 @@ __all__ = [
     "check_requirements",
     "claim",
     "keeps_previous",
+    "place_in",
     "rebuild",
     "remove_leftovers",
 ]
@@ -47,6 +50,11 @@ WHERE c.relkind = 'i' AND NOT (i.indisvalid AND i.indisready AND i.indislive)
 ORDER BY 1
 """
 DATABASES_SQL = "SELECT datname FROM pg_catalog.pg_database ORDER BY datname"
+
+
+def place_in(folder: Path) -> None:
+    """It takes a server to rebuild a backup."""
+    del folder
 
 
 def check(rebuilt: DatabaseUrl) -> None:

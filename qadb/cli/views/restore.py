@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from qadb.operations.restore import RestorePlan, RestoreResult
     from qadb.operations.verify import VerifyResult
 
+_ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
 
 def restore_document(result: RestoreResult) -> dict[str, object]:
     """Return the JSON fields of what was restored."""
@@ -35,6 +37,7 @@ def plan_document(plan: RestorePlan) -> dict[str, object]:
         **manifest_document(plan.manifest),
         "safety_backup": None,
         "previous": None,
+        "moved_from": plan.moved_from,
         "pending": [{"revision": r.revision, "title": r.title} for r in plan.pending],
         "replaces": {"state": plan.standing, "tables": plan.tables},
         "verified_at": None,
@@ -51,6 +54,7 @@ def verify_document(result: VerifyResult) -> dict[str, object]:
         **manifest_document(result.manifest),
         "safety_backup": None,
         "previous": None,
+        "moved_from": None,
         "pending": None,
         "replaces": None,
         "verified_at": result.verified_at,
@@ -80,6 +84,11 @@ def _replacement(plan: RestorePlan, where: str) -> str:
 def plan_text(plan: RestorePlan, where: str) -> Iterator[Block]:
     """Say what would be replaced, table by table where it would be fewer rows."""
     yield Line(_replacement(plan, where))
+    if plan.moved_from is not None:
+        yield Line(
+            f"It moves from {_ENGINES[plan.moved_from]} to {_ENGINES[plan.engine]}: the tables "
+            "are made anew, and every row is converted."
+        )
     for table in sorted(plan.tables):
         before, after = plan.tables[table], plan.manifest.tables.get(table, 0)
         if after < before:
