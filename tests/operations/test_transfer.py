@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from qadb.errors import RestoreRefused
+from qadb.errors import InsufficientPrivilege, RestoreRefused
 from qadb.models import schema
 from qadb.models.base import Base
 from qadb.operations.backup import create_backup
@@ -24,7 +24,9 @@ from qadb.operations.rollback import plan_rollback, rollback
 from qadb.operations.status import read_status
 from qadb.operations.verify import verify_backup
 from tests.support.databases import execute, fetch_rows, live_catalog, open_database
+from tests.support.postgres_client import execute as superuser
 from tests.support.program import CHECKOUT
+from tests.support.roles import ordinary_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -269,6 +271,24 @@ def test_what_is_replaced_is_kept_with_its_settings(
     assert fetch_rows(target, "SHOW statement_timeout") == [("300001ms",)]
 
 
+def test_a_role_that_may_make_databases_is_enough(
+    demo: Database, postgresql_url: str, tmp_path: Path
+) -> None:
+    backup = create_backup(demo, tmp_path / "backups").path
+    with ordinary_role(postgresql_url) as role:
+        new = role.url(postgresql_url) + "_new"
+        with open_database(new) as database:
+            with pytest.raises(InsufficientPrivilege, match="makes a database"):
+                restore(database, plan_restore(database, backup))
+            superuser(postgresql_url, "ALTER ROLE {} CREATEDB", role.name)
+            restore(database, plan_restore(database, backup))
+            try:
+                assert fetch_rows(database, COUNT) == [(249,)]
+            finally:
+                database.close()
+                superuser(postgresql_url, "DROP DATABASE {}", str(database.url.database))
+
+
 def test_a_plan_says_where_it_comes_from(demo: Database, target: Database, tmp_path: Path) -> None:
     plan = plan_restore(target, create_backup(demo, tmp_path / "backups").path)
 
@@ -297,9 +317,9 @@ def test_the_way_back_is_refused(target: Database, tmp_path: Path) -> None:
     backup = create_backup(target, tmp_path / "backups").path
 
     with open_database(f"sqlite:///{tmp_path / 'new.sqlite3'}") as database:
-        with pytest.raises(RestoreRefused, match="of postgresql, and .* is sqlite"):
+        with pytest.raises(RestoreRefused, match=r"of postgresql, and .* is sqlite"):
             plan_restore(database, backup)
-        with pytest.raises(RestoreRefused, match="of postgresql, and .* is sqlite"):
+        with pytest.raises(RestoreRefused, match=r"of postgresql, and .* is sqlite"):
             verify_backup(database, backup, jobs=1)
 
 
