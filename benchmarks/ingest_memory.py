@@ -9,19 +9,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.pairs import MEGABYTE
+from benchmarks.pairs import MEGABYTE, peak_megabytes
 from benchmarks.reports import write_cases, write_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# Runs the command in a child and prints the child's peak: kilobytes on Linux, bytes on macOS.
-MEASURE = """
-import resource, subprocess, sys
-subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(peak if sys.platform == "darwin" else peak * 1024)
-"""
 
 
 def run(*, tiny: bool) -> Iterator[str]:
@@ -42,6 +34,4 @@ def _peak_megabytes(report: Path) -> int:
         environ = {**os.environ, "QADB_DATABASE_URL": f"sqlite:///{folder}/qa.sqlite3"}
         qadb = [sys.executable, "-m", "qadb"]
         subprocess.run([*qadb, "init", "--quiet"], check=True, env=environ)
-        command = [sys.executable, "-c", MEASURE, *qadb, "ingest", "--quiet", str(report)]
-        printed = subprocess.run(command, check=True, env=environ, capture_output=True).stdout
-        return round(int(printed) / MEGABYTE)
+        return peak_megabytes([*qadb, "ingest", "--quiet", str(report)], environ=environ)

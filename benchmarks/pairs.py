@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MEGABYTE = 1_000_000
+
+# Runs the command in a child and prints the child's peak: kilobytes on Linux, bytes on macOS.
+MEASURE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(peak if sys.platform == "darwin" else peak * 1024)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +96,13 @@ def run_process(
         subprocess.run(list(command), check=True, stdout=subprocess.DEVNULL, env=environ)
 
     return action
+
+
+def peak_megabytes(command: Sequence[str], *, environ: dict[str, str]) -> int:
+    """Run a command to its end; returns its highest resident memory, or a child's if that is more.
+
+    It prints nothing.
+    """
+    measured = [sys.executable, "-c", MEASURE, *command]
+    printed = subprocess.run(measured, check=True, env=environ, capture_output=True).stdout
+    return round(int(printed) / MEGABYTE)

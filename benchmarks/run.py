@@ -11,7 +11,15 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("startup", "migrating", "ingest_speed", "ingest_memory", "bulk_insert", "case_pages")
+NAMES = (
+    "startup",
+    "migrating",
+    "backing_up",
+    "ingest_speed",
+    "ingest_memory",
+    "bulk_insert",
+    "case_pages",
+)
 
 
 def main() -> None:

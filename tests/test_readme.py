@@ -166,6 +166,8 @@ def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict
         "status": ["status"],
         "migrate": ["migrate", "--dry-run"],
         "rollback": ["rollback", "002", "--dry-run"],
+        "backup": ["backup"],
+        "restore": ["restore", "latest", "--dry-run"],
         "config": ["config"],
     }
     return {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from sqlalchemy import Connection, Table
 
@@ -59,6 +60,13 @@ class RowTaker(Protocol):
 
         It is removed at the end unless it was put in place meanwhile; killed half-way, what is left
         is what `Restorer.remove_leftovers` removes.
+        """
+        ...
+
+    def work_folder(self, made: DatabaseUrl) -> AbstractContextManager[Path]:
+        """Make a folder for files on the way into a new database, removed at the end.
+
+        Killed half-way, it goes with the database.
         """
         ...
 

@@ -340,7 +340,12 @@ def _prove(
 def _record(
     database: Database, path: Path, manifest: Manifest, notify: Callable[[str], None]
 ) -> bool:
-    """Write the history, where this user may and nobody is in the way."""
+    """Write the history, where this user may and nobody is in the way.
+
+    What a restore is about to replace needs no more history.
+    """
+    if manifest.purpose == "restore":
+        return False
     try:
         with database.connect() as connection:
             record_entry(

@@ -6,9 +6,7 @@ backup stands at.
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qadb.database import Database
@@ -21,6 +19,7 @@ from qadb.revisions.runner import run_revisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from qadb.backends.base_backups import ByteSource
     from qadb.backends.base_transfers import RowTaker
@@ -109,29 +108,47 @@ def _rebuild_by_moving(
     progress: Progress,
 ) -> Iterator[DatabaseUrl]:
     """Rebuild the content as its own engine does, and move all rows in one transaction."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="qadb-move-")))
-        source = stack.enter_context(rebuilder_of(manifest, database, folder))
-        with source.translated():
-            stack.enter_context(
-                source.backend.restorer.rebuild(
-                    content,
-                    source.url,
-                    source.options,
-                    details=manifest.details,
-                    folder=folder,
-                    jobs=jobs,
-                    on_bytes=count_bytes(progress, "Restoring", manifest.content_bytes),
-                )
-            )
-            check_rebuilt(source, source.url, manifest)
-        made_url = stack.enter_context(taker.new_database(database.url, database.options))
-        with Database(made_url, database.schema, options=database.options) as made:
+    with taker.new_database(database.url, database.options) as made_url:
+        with (
+            taker.work_folder(made_url) as folder,
+            _rebuild_source(
+                content, database, manifest, folder, jobs=jobs, progress=progress
+            ) as source,
+            Database(made_url, database.schema, options=database.options) as made,
+        ):
             _run_revisions(made, manifest, progress)
             with source.connect(read_only=True) as reading, made.connect() as writing:
                 Transfer(source, reading, made, writing, taker, manifest, progress).run()
         taker.settle(database.url, made_url, database.options)
         yield made_url
+
+
+@contextmanager
+def _rebuild_source(
+    content: ByteSource,
+    database: Database,
+    manifest: Manifest,
+    folder: Path,
+    *,
+    jobs: int,
+    progress: Progress,
+) -> Iterator[Database]:
+    """Rebuild the content in a folder as its own engine does, and check it."""
+    with rebuilder_of(manifest, database, folder) as source:
+        with (
+            source.translated(),
+            source.backend.restorer.rebuild(
+                content,
+                source.url,
+                source.options,
+                details=manifest.details,
+                folder=folder,
+                jobs=jobs,
+                on_bytes=count_bytes(progress, "Restoring", manifest.content_bytes),
+            ) as rebuilt,
+        ):
+            check_rebuilt(source, rebuilt, manifest)
+        yield source
 
 
 def _run_revisions(made: Database, manifest: Manifest, progress: Progress) -> None:

@@ -223,7 +223,9 @@ def _look(database: Database) -> tuple[Standing, dict[str, int]]:
         )
     try:
         with database.connect(read_only=True) as connection:
-            return "managed", database.backend.sizes.count_rows(connection)
+            rows = database.backend.sizes.count_rows(connection)
+            own = database.schema.own_tables
+            return "managed", {name: n for name, n in rows.items() if name not in own}
     except NotADatabase:
         return "damaged", {}
 

@@ -105,7 +105,7 @@ def rebuilder_of(manifest: Manifest, database: Database, folder: Path) -> Databa
 def other_engine(manifest: Manifest, url: DatabaseUrl) -> RestoreRefused:
     """Return the failure for a backup that this engine can't make anything of."""
     return RestoreRefused(
-        f"The backup is of {manifest.engine}, and {url.shown} is {url.engine}.",
+        f"The backup is of {manifest.engine}, and {url.shown} is of {url.engine}.",
         hint="Name a database of the backup's engine in QADB_DATABASE_URL. Rows are moved from "
         "SQLite to PostgreSQL, and not back.",
     )

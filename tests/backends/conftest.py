@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.backends.postgresql_rich import as_text, backed_up, on_path, parsed
 from tests.backends.sample import make_tables
 from tests.support.databases import open_database
+from tests.support.postgres_client import execute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from qadb.database import Database
+    from qadb.settings import DatabaseUrl
+    from tests.backends.postgresql_rich import Content
+    from tests.support.postgres_server import PostgresServer
 
 
 @pytest.fixture
@@ -28,3 +34,24 @@ def sample(database: Database) -> Database:
     """A database with the sample's tables; the test runs once an engine."""
     make_tables(database)
     return database
+
+
+@pytest.fixture
+def place(postgresql_url: str) -> DatabaseUrl:
+    """A PostgreSQL database for a restore: its table's word is "old" once ``content`` is taken."""
+    execute(postgresql_url, "CREATE TABLE state AS SELECT 'new' AS word")
+    return parsed(postgresql_url)
+
+
+@pytest.fixture
+def content(
+    postgresql_server: PostgresServer,
+    place: DatabaseUrl,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Content:
+    """A backup of ``place``, whose word is "new", and its details."""
+    on_path(monkeypatch, postgresql_server)
+    written = backed_up(place, tmp_path)
+    execute(as_text(place), "UPDATE state SET word = 'old'")
+    return written

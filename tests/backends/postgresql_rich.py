@@ -7,13 +7,14 @@ import os
 import re
 import subprocess
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import quote
 
 import psutil
 
 from qadb.backends.postgresql import dumper, restorer
 from qadb.backends.values import ConnectionOptions
+from tests.backends.sample import ignore_holder
 from tests.support.databases import open_database
 from tests.support.postgres_client import execute, fetch_column
 
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from qadb.backends.postgresql.claiming import PlaceClaim
     from qadb.settings import DatabaseUrl
     from tests.support.postgres_server import PostgresServer
+
+Content: TypeAlias = "tuple[io.BytesIO, Mapping[str, object]]"
+"""What `Snapshot.write` has written, and the details."""
 
 OPTIONS = ConnectionOptions(application="qadb backup")
 
@@ -107,6 +112,22 @@ def rebuilt(
         yield made
 
 
+def state(url: DatabaseUrl) -> list[str]:
+    """The word in the table of the fixture ``place``."""
+    return fetch_column(as_text(url), "SELECT word FROM state")
+
+
+@contextmanager
+def claimed(url: DatabaseUrl, wait_seconds: float = 0) -> Iterator[PlaceClaim]:
+    """Claim the place of a database."""
+    with open_database(as_text(url)) as database:
+        schema = database.schema
+    with restorer.claim(
+        url, schema, OPTIONS, wait_seconds=wait_seconds, on_wait=ignore_holder
+    ) as claim:
+        yield claim
+
+
 def names_on(server: PostgresServer) -> list[str]:
     """The databases of a server."""
     return fetch_column(server.admin_url, "SELECT datname FROM pg_database ORDER BY 1")
@@ -157,3 +178,9 @@ def comparable(lines: list[str]) -> list[str]:
         whole.sub(cast_members, re.sub(r"[()]", "", line)) if " CHECK " in line else line
         for line in lines
     ]
+
+
+def backed_up(url: DatabaseUrl, folder: Path) -> Content:
+    """A backup's content and its details."""
+    with frozen(url, folder) as moment:
+        return write_out(moment), moment.details

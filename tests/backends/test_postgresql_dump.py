@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from sqlalchemy.exc import ProgrammingError
 
 from qadb.backends.postgresql import dumper
 from qadb.errors import (
@@ -157,6 +158,8 @@ def test_rows_that_row_security_hides_are_an_error(
         with pytest.raises(InsufficientPrivilege, match="Row security hides rows") as caught:
             write_out(moment)
         assert "BYPASSRLS" in (caught.value.hint or "")
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            moment.connection.exec_driver_sql("SELECT count(*) FROM guarded")
 
     with (
         open_database(role.url(postgresql_url)) as database,

@@ -49,6 +49,13 @@ def test_server_among_several_hosts_is_the_one_that_holds_the_moment(
     url = parsed(postgresql_url.replace(place, f"127.0.0.1:1,{place}"))
     with frozen(url, tmp_path) as moment:
         assert write_out(moment).getvalue().startswith(b"PGDMP")
+        with program_access.program_access(
+            url, moment.reached, database="x", application="x", folder=tmp_path
+        ) as access:
+            lines = Path(access.environment["PGSERVICEFILE"]).read_text().splitlines()
+
+    assert "host=127.0.0.1" in lines
+    assert f"port={postgresql_server.port}" in lines
 
 
 def test_service_of_the_user_is_found(

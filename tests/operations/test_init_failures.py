@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from qadb.backends.sqlite import connector
 from qadb.errors import (
     AuthenticationFailed,
     DatabaseUnreachable,
     InsufficientPrivilege,
     NotADatabase,
+    StorageFull,
 )
 from qadb.operations.init import init_database
 from qadb.operations.migrate import migrate
@@ -20,10 +22,12 @@ from qadb.operations.rollback import plan_rollback, rollback
 from qadb.revisions.state import read_state
 from tests.support.databases import fetch_rows, open_database, with_login
 from tests.support.postgres_client import execute, fetch_column
+from tests.support.revisions import HEAD
 from tests.support.roles import ordinary_role
 from tests.support.unprivileged import as_nobody, open_folder
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
     from tests.support.postgres_server import PostgresServer
@@ -187,3 +191,25 @@ def test_init_on_a_damaged_file_changes_nothing(tmp_path: Path, content: bytes) 
         init_database(database)
 
     assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("pages", [10, 60, 150])
+def test_a_disk_that_fills_up_during_revisions_leaves_none_of_them(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, pages: int
+) -> None:
+    """SQLite answers alike when a file may not grow and when the disk can't let it."""
+    genuine = connector._configured
+
+    def with_little_room(connection: sqlite3.Connection) -> sqlite3.Connection:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return genuine(connection)
+
+    with open_database(sqlite_url) as database:
+        monkeypatch.setattr(connector, "_configured", with_little_room)
+        with pytest.raises(StorageFull, match="no room left"):
+            init_database(database)
+        monkeypatch.undo()
+        database.close()
+
+        assert read_state(database).state == "empty"
+        assert init_database(database).to_revision == HEAD

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -203,23 +204,33 @@ def test_a_value_that_does_not_fit_is_named_and_nothing_changes(
 
 
 def test_killed_half_way_the_target_is_as_it_was_and_the_next_restore_tidies_up(
-    demo: Database, target: Database, postgresql_url: str, tmp_path: Path
+    demo: Database,
+    target: Database,
+    postgresql_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     backup = move(demo, target, tmp_path / "backups")
     execute(target, ADD)
     databases = names_of_databases(target)
     target.close()
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # which remembers another
     command = [sys.executable, "-c", KILLED, postgresql_url, str(backup)]
 
     done = subprocess.run(command, cwd=CHECKOUT, check=False)
 
     assert done.returncode == -signal.SIGKILL
     assert fetch_rows(target, COUNT) == [(250,)]
+    assert any(folder.iterdir())
     (left,) = names_of_databases(target) - databases
     notes: list[str] = []
     restore(target, plan_restore(target, backup), notify=notes.append)
     assert str(left) in notes[0]
     assert left not in names_of_databases(target)
+    assert not any(folder.iterdir())
     assert fetch_rows(target, COUNT) == [(249,)]
 
 
@@ -317,9 +328,9 @@ def test_the_way_back_is_refused(target: Database, tmp_path: Path) -> None:
     backup = create_backup(target, tmp_path / "backups").path
 
     with open_database(f"sqlite:///{tmp_path / 'new.sqlite3'}") as database:
-        with pytest.raises(RestoreRefused, match=r"of postgresql, and .* is sqlite"):
+        with pytest.raises(RestoreRefused, match=r"of postgresql, and .* is of sqlite"):
             plan_restore(database, backup)
-        with pytest.raises(RestoreRefused, match=r"of postgresql, and .* is sqlite"):
+        with pytest.raises(RestoreRefused, match=r"of postgresql, and .* is of sqlite"):
             verify_backup(database, backup, jobs=1)
 
 

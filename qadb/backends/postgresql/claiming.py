@@ -1,7 +1,8 @@
 """Keeps the place of a PostgreSQL database for a restore, and swaps databases by renaming them.
 
 Two locks: one on a maintenance database, by the target's name, which lasts while the target is
-renamed; and the operations' own lock in the target, which has to be let go for that.
+renamed, and which other operations give way to; and the operations' own lock in the target, which
+has to be let go for that.
 """
 
 from __future__ import annotations
@@ -43,14 +44,15 @@ PAUSE_SECONDS = 0.05
 MOST_NAMED = 5
 
 # Everybody in a database but ourselves and whom a rename sends away by itself; a transaction that
-# was prepared for two-phase commit holds it as a session does.
+# was prepared for two-phase commit holds it as a session does. An ordinary role sees of others'
+# sessions little more than that they are there.
 USERS_SQL = """
 SELECT 'pid ' || pid || ', role ' || coalesce(usename, '?')
     || coalesce(', application ' || nullif(application_name, ''), '')
     || coalesce(', from ' || coalesce(client_hostname, host(client_addr)), '')
 FROM pg_catalog.pg_stat_activity
 WHERE datname = %(name)s AND NOT pid = ANY (%(own)s)
-  AND backend_type NOT IN ('autovacuum worker', 'parallel worker')
+  AND coalesce(backend_type, '') NOT IN ('autovacuum worker', 'parallel worker')
 UNION ALL
 SELECT 'prepared transaction ' || gid || ' of role ' || owner
 FROM pg_catalog.pg_prepared_xacts WHERE database = %(name)s
@@ -58,7 +60,7 @@ ORDER BY 1
 """
 END_USERS_SQL = """
 SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-WHERE datname = %s AND backend_type NOT IN ('autovacuum worker', 'parallel worker')
+WHERE datname = %s AND coalesce(backend_type, '') NOT IN ('autovacuum worker', 'parallel worker')
 """
 NAMES_SQL = "SELECT datname FROM pg_catalog.pg_database"
 NO_LIMIT_SQL = "SELECT set_config('statement_timeout', '0', true)"
@@ -83,7 +85,7 @@ def claim(
     with maintenance_connection(url) as connection:
         name = database_name(url, connection)
     place = maintenance_url(url)
-    key = locks.key_of_name(f"qadb:restore:{name}")
+    key = locks.claim_key(name)
     with contextlib.ExitStack() as stack:
         stack.enter_context(locks.hold(place, options, lambda _: key, wait_seconds, on_wait))
         inner = stack.enter_context(contextlib.ExitStack())
@@ -91,7 +93,9 @@ def claim(
         if database_exists(url):
             left = max(wait_seconds - (time.monotonic() - started), 0.0)
             held = inner.enter_context(
-                locks.hold_operations(url, schema, options, wait_seconds=left, on_wait=on_wait)
+                locks.hold_operations(
+                    url, schema, options, wait_seconds=left, on_wait=on_wait, is_claimed=True
+                )
             )
             pids.append(held.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
         yield PlaceClaim(url, name, pids, inner)

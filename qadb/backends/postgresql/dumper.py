@@ -54,6 +54,7 @@ class Snapshot:
     connection: Connection
     details: Mapping[str, object]
     name: str
+    reached: ConnectionInfo
     programs: Programs
     url: DatabaseUrl
     options: ConnectionOptions
@@ -71,7 +72,7 @@ class Snapshot:
         with (
             program_access(
                 self.url,
-                driver_info(self.connection),
+                self.reached,
                 database=str(self.details["database"]),
                 application=self.options.application,
                 folder=self.folder,
@@ -121,24 +122,20 @@ def freeze(
 def _take(
     connection: Connection, url: DatabaseUrl, options: ConnectionOptions, folder: Path
 ) -> Snapshot:
+    info: ConnectionInfo = connection.connection.driver_connection.info  # type: ignore[union-attr]  # it is open
     connection.exec_driver_sql(stay_statement(connection))
     connection.exec_driver_sql(PREPARE_SQL)
     taken_at = datetime.now(UTC)
-    programs = find_programs(driver_info(connection).server_version // VERSION_DIGITS)
+    programs = find_programs(info.server_version // VERSION_DIGITS)
     return Snapshot(
         taken_at=taken_at,
         size_bytes=database_size(connection),
         connection=connection,
         details={**read_facts(connection), "pg_dump": programs.version},
         name=connection.exec_driver_sql(SNAPSHOT_SQL).scalar_one(),
+        reached=info,
         programs=programs,
         url=url,
         options=options,
         folder=folder,
     )
-
-
-def driver_info(connection: Connection) -> ConnectionInfo:
-    """What libpq knows of a connection."""
-    info: ConnectionInfo = connection.connection.driver_connection.info  # type: ignore[union-attr]  # open
-    return info

@@ -41,17 +41,19 @@ FIRST_WITH_TRANSACTION_TIMEOUT = (17,)
 STAY_SQL = "SELECT set_config('idle_in_transaction_session_timeout', '0', true)"
 STAY_LONG_SQL = ", set_config('transaction_timeout', '0', true)"
 
-# A key of 64 bits shows in pg_locks as two halves of 32.
-HOLDER_SQL = text("""
+# A key of 64 bits shows in pg_locks as two halves of 32; {place}: in which database it is.
+_HOLDER = """
 SELECT 'pid ' || a.pid || ' on ' || coalesce(a.client_hostname, host(a.client_addr), 'the server')
        || coalesce(', ' || nullif(a.application_name, ''), '')
        || ', for ' || round(extract(epoch FROM clock_timestamp() - a.xact_start)) || ' s'
 FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+  AND l.database {place} (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
   AND (l.classid::bigint << 32 | l.objid::bigint) = :key
 LIMIT 1
-""")
+"""
+HOLDER_SQL = text(_HOLDER.format(place="="))
+CLAIM_SQL = text(_HOLDER.format(place="<>"))
 
 
 @contextlib.contextmanager
@@ -79,9 +81,24 @@ def hold_operations(
     *,
     wait_seconds: float,
     on_wait: Callable[[LockHolder], None],
+    is_claimed: bool = False,
 ) -> AbstractContextManager[Connection]:
-    """As `exclusive`, with the connection that has the lock."""
-    return hold(url, options, lambda held: _lock_key(held, schema), wait_seconds, on_wait)
+    """As `exclusive`, with the connection that has the lock.
+
+    A restore has to let go of the lock right before it renames the database: whoever waits gives
+    way to its claim as well, but for the restore itself (``is_claimed``).
+    """
+
+    def find_key(connection: Connection) -> int:
+        return _lock_key(connection, schema)
+
+    def find_claim(connection: Connection) -> str | None:
+        name = connection.scalar(text("SELECT current_database()"))
+        holder: str | None = connection.scalar(CLAIM_SQL, {"key": claim_key(str(name))})
+        return holder
+
+    gives_way = None if is_claimed else find_claim
+    return hold(url, options, find_key, wait_seconds, on_wait, find_other=gives_way)
 
 
 @contextlib.contextmanager
@@ -91,8 +108,12 @@ def hold(
     key_of: Callable[[Connection], int],
     wait_seconds: float,
     on_wait: Callable[[LockHolder], None],
+    *,
+    find_other: Callable[[Connection], str | None] | None = None,
 ) -> Iterator[Connection]:
     """Hold a lock of the URL's database; its connection is in the transaction that has it.
+
+    ``find_other`` describes who else is in the way.
 
     Raises:
         LockNotAvailable: somebody else still holds it after ``wait_seconds``.
@@ -101,7 +122,9 @@ def hold(
     with contextlib.ExitStack() as stack:
         stack.callback(engine.dispose)
         try:
-            connection = _acquire(engine, url, key_of, wait_seconds, on_wait)
+            connection = _acquire(
+                engine, url, lambda held: _try(held, key_of, find_other), wait_seconds, on_wait
+            )
         except DBAPIError as error:
             raise translate(error, url) from error
         stack.callback(_release, connection)
@@ -121,7 +144,7 @@ def _release(connection: Connection) -> None:
 def _acquire(
     engine: Engine,
     url: DatabaseUrl,
-    key_of: Callable[[Connection], int],
+    attempt: Callable[[Connection], str | None],
     wait_seconds: float,
     on_wait: Callable[[LockHolder], None],
 ) -> Connection:
@@ -133,7 +156,7 @@ def _acquire(
     holder = None
     while True:
         connection = _connect_again(engine, url) if holder else engine.connect()
-        description = RENAMED if connection is None else _try(connection, key_of)
+        description = RENAMED if connection is None else attempt(connection)
         if connection is not None and description is None:
             return connection
         holder = LockHolder(description or "", time.monotonic() - started)
@@ -156,10 +179,17 @@ def _connect_again(engine: Engine, url: DatabaseUrl) -> Connection | None:
         raise
 
 
-def _try(connection: Connection, key_of: Callable[[Connection], int]) -> str | None:
+def _try(
+    connection: Connection,
+    key_of: Callable[[Connection], int],
+    find_other: Callable[[Connection], str | None] | None,
+) -> str | None:
     """Take the lock, or tell who has it and disconnect."""
     with contextlib.ExitStack() as stack:
         stack.callback(connection.close)
+        other = find_other(connection) if find_other else None
+        if other is not None:
+            return other
         key = key_of(connection)
         connection.exec_driver_sql(stay_statement(connection))
         if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}):
@@ -178,6 +208,11 @@ def _lock_key(connection: Connection, schema: Schema) -> int:
     """A signed 64-bit key; advisory locks are already one space a database."""
     namespace = connection.scalar(text("SELECT current_schema()"))
     return key_of_name(f"qadb:{namespace}:{schema.version_table}")
+
+
+def claim_key(name: str) -> int:
+    """The key of a restore's claim on a database, in the database that it is made from."""
+    return key_of_name(f"qadb:restore:{name}")
 
 
 def key_of_name(name: str) -> int:

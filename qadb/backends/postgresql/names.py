@@ -10,7 +10,7 @@ import secrets
 from hashlib import blake2b
 
 LONGEST_NAME = 63
-REBUILT_END = "_qadb_{:08x}"
+REBUILT_END = "_qadb_{:08x}"  # HASH_LETTERS of them
 FORMER_END = "_before_{}"
 HASH_LETTERS = 8
 

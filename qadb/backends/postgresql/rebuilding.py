@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ from qadb.backends.postgresql.connector import (
 from qadb.backends.postgresql.database_facts import apply_facts
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.locks import hold, key_of_name
-from qadb.backends.postgresql.names import rebuilt_name
+from qadb.backends.postgresql.names import HASH_LETTERS, rebuilt_name
 from qadb.backends.postgresql.program_access import program_access
 from qadb.backends.postgresql.program_runs import run_program
 from qadb.backends.postgresql.programs import VERSION_DIGITS, find_programs
@@ -49,6 +50,8 @@ FIRST_WITH_TRANSACTION_TIMEOUT = 17
 UNKNOWN_SETTING = "Command was: SET transaction_timeout = 0;"
 ERROR = "pg_restore: error: "
 
+NO_LIMIT_SQL = "SET LOCAL statement_timeout = 0"  # of the role
+
 PROVIDERS = {"i": ("icu", "ICU_LOCALE"), "b": ("builtin", "BUILTIN_LOCALE")}
 
 
@@ -71,13 +74,24 @@ def rebuild(
         StorageFull: no room here for the content, or none on the server for the database.
     """
     wanted = read_details(details)
-    with tempfile.TemporaryDirectory(prefix="qadb-restore-", dir=folder) as work:
-        archive = Path(work) / "content"
-        _copy(content, archive, on_bytes)
-        with new_database_beside(url, options, lambda name: create_like(url, name, wanted)) as made:
+    with new_database_beside(url, options, lambda name: create_like(url, name, wanted)) as made:
+        prefix = folder_prefix(str(made.database))
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as work:
+            archive = Path(work) / "content"
+            _copy(content, archive, on_bytes)
             _fill(archive, url, made, options, wanted, jobs)
-            archive.unlink()
-            yield made
+        yield made
+
+
+def remove_folders(name: str) -> None:
+    """Remove what a killed `rebuild` of this name has left in the system's temporary folder."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{folder_prefix(name)}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def folder_prefix(name: str) -> str:
+    """The part of a rebuilt database's name that is its own, as the beginning of a folder's."""
+    return f"qadb-restore-{name[-HASH_LETTERS:]}-"
 
 
 def rebuilding_key(name: str) -> int:
@@ -188,7 +202,10 @@ def _fill(
     try:
         _run_pg_restore(archive, made, options, wanted, jobs)
         with plain_connection(made) as connection:
+            connection.autocommit = False
+            connection.cursor().execute(NO_LIMIT_SQL)
             connection.cursor().execute("ANALYZE")
+            connection.commit()
         with maintenance_connection(url) as connection:
             connection.autocommit = False
             apply_facts(connection, str(made.database), wanted)

@@ -20,7 +20,7 @@ from qadb.backends.postgresql.connector import (
 )
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.names import is_rebuilt_name
-from qadb.backends.postgresql.rebuilding import rebuild, rebuilding_key
+from qadb.backends.postgresql.rebuilding import rebuild, rebuilding_key, remove_folders
 from qadb.backends.postgresql.requirements import check_requirements
 from qadb.errors import BackupDamaged, LockNotAvailable
 
@@ -49,7 +49,12 @@ JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
 WHERE c.relkind = 'i' AND NOT (i.indisvalid AND i.indisready AND i.indislive)
 ORDER BY 1
 """
-DATABASES_SQL = "SELECT datname FROM pg_catalog.pg_database ORDER BY datname"
+# Databases to which nobody is connected: dropping one that is in use would wait for seconds.
+UNUSED_SQL = """
+SELECT datname FROM pg_catalog.pg_database AS d
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS a WHERE a.datid = d.oid)
+ORDER BY datname
+"""
 
 
 def place_in(folder: Path) -> None:
@@ -85,7 +90,7 @@ def remove_leftovers(url: DatabaseUrl, options: ConnectionOptions) -> tuple[str,
     try:
         with maintenance_connection(url) as connection, connection.cursor() as cursor:
             name = database_name(url, connection)
-            cursor.execute(DATABASES_SQL)
+            cursor.execute(UNUSED_SQL)
             found = [each for (each,) in cursor.fetchall() if is_rebuilt_name(each, name)]
             place = maintenance_url(url)
             return tuple(each for each in found if _drop_unused(cursor, place, options, each))
@@ -106,4 +111,5 @@ def _drop_unused(
         if error.pgcode == IN_USE:
             return False
         raise
+    remove_folders(name)
     return True

@@ -17,7 +17,12 @@ from sqlalchemy import ARRAY, Column, Float, LargeBinary, MetaData, Numeric, Tab
 
 from qadb.backends.base_transfers import UnfitRow
 from qadb.backends.postgresql.bulk import insert
-from qadb.backends.postgresql.taking_place import check_place, new_database, settle
+from qadb.backends.postgresql.taking_place import (
+    check_place,
+    new_database,
+    settle,
+    work_folder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["check_place", "engines", "new_database", "settle", "take", "taking"]
+__all__ = ["check_place", "engines", "new_database", "settle", "take", "taking", "work_folder"]
 
 Convert: TypeAlias = "Callable[[object], object]"
 

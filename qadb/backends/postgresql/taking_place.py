@@ -5,8 +5,10 @@ Where that one is there, the new one has its locale, its owner, its rights and i
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -22,7 +24,11 @@ from qadb.backends.postgresql.connector import (
 from qadb.backends.postgresql.database_facts import apply_facts
 from qadb.backends.postgresql.dump_facts import read_facts
 from qadb.backends.postgresql.errors import translate
-from qadb.backends.postgresql.rebuilding import create_like, new_database_beside
+from qadb.backends.postgresql.rebuilding import (
+    create_like,
+    folder_prefix,
+    new_database_beside,
+)
 from qadb.backends.postgresql.requirements import check_role
 from qadb.backends.postgresql.restore_details import RestoreDetails, read_details
 
@@ -72,6 +78,13 @@ def new_database(url: DatabaseUrl, options: ConnectionOptions) -> Iterator[Datab
 
     with new_database_beside(url, options, create) as made:
         yield made
+
+
+@contextmanager
+def work_folder(made: DatabaseUrl) -> Iterator[Path]:
+    """Make a folder in the system's temporary one, called after the database."""
+    with tempfile.TemporaryDirectory(prefix=folder_prefix(str(made.database))) as folder:
+        yield Path(folder)
 
 
 def settle(url: DatabaseUrl, made: DatabaseUrl, options: ConnectionOptions) -> None:

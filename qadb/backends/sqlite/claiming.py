@@ -96,7 +96,7 @@ class FileClaim:
         _take_mode(source, self._path)
         aside = _set_aside(self._path)
         source.rename(self._path)
-        _sync_folder(self._path.parent)
+        _sync(self._path.parent)
         return aside
 
 
@@ -157,12 +157,13 @@ def _fit_page_size(source: Path, page_size: int) -> None:
 
 
 def _close_properly(source: Path) -> None:
-    """Let SQLite take its sidecars away: under the new name they would be another's."""
+    """Let SQLite take its sidecars away: under the new name they would be another's. Then sync."""
     with closing(_open(source, "rw")) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     for end in _SIDECARS:
         source.with_name(source.name + end).unlink(missing_ok=True)
+    _sync(source)
 
 
 def _take_mode(source: Path, path: Path) -> None:
@@ -197,8 +198,8 @@ def _set_aside(path: Path) -> str | None:
     return str(aside) if is_there else None
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

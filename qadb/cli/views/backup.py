@@ -29,7 +29,6 @@ def backup_document(result: BackupResult) -> dict[str, object]:
         "recorded": result.is_recorded,
         "removed": result.removed,
         "dry_run": False,
-        "backups": None,
     }
 
 
@@ -44,7 +43,6 @@ def plan_document(plan: BackupPlan) -> dict[str, object]:
         "recorded": False,
         "removed": plan.removed,
         "dry_run": True,
-        "backups": None,
     }
 
 
