@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
+NOTHING_MAPPED: dict[str, object] = {"mapped": None, "rejected": None, "rejects": None}
+
 
 def restore_document(result: RestoreResult) -> dict[str, object]:
     """Return the JSON fields of what was restored."""
@@ -42,6 +44,7 @@ def plan_document(plan: RestorePlan) -> dict[str, object]:
         "replaces": {"state": plan.standing, "tables": plan.tables},
         "verified_at": None,
         "dry_run": True,
+        **NOTHING_MAPPED,
     }
 
 
@@ -59,6 +62,7 @@ def verify_document(result: VerifyResult) -> dict[str, object]:
         "replaces": None,
         "verified_at": result.verified_at,
         "dry_run": True,
+        **NOTHING_MAPPED,
     }
 
 
