@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from qadb.backends.base_backups import Dumper, Restorer
     from qadb.backends.base_migrations import MigrationRules, Scratch, StatementReader
+    from qadb.backends.base_transfers import RowTaker
     from qadb.backends.catalog import Catalog
     from qadb.backends.values import Actor, BrokenRule, ConnectionOptions, LockHolder, TableSize
     from qadb.errors import QadbError
@@ -261,7 +262,11 @@ class TextSearch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One engine's adapter: its name and the modules that meet each protocol."""
+    """One engine's adapter: its name and the modules that meet each protocol.
+
+    Attributes:
+        row_taker: None where the engine takes over no other's rows.
+    """
 
     name: str
     connector: Connector
@@ -281,3 +286,4 @@ class Backend:
     dumper: Dumper
     restorer: Restorer
     text_search: TextSearch
+    row_taker: RowTaker | None = None

@@ -176,6 +176,10 @@ class Restorer(Protocol):
         """
         ...
 
+    def place_in(self, folder: Path) -> DatabaseUrl | None:
+        """Where `rebuild` with this folder needs nothing else; None where it needs a server."""
+        ...
+
     def check_requirements(
         self, url: DatabaseUrl, options: ConnectionOptions, details: Mapping[str, object]
     ) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import get_args
 
 from qadb.backends.base import Backend
+from qadb.settings.url import EngineName
+
+ENGINES = frozenset(get_args(EngineName))
 
 
 def load_backend(engine: str) -> Backend:

@@ -28,7 +28,8 @@ from qadb.operations.common import (
     say_nothing,
     tell_about_waiting,
 )
-from qadb.operations.verify import check_rebuilt, remove_rebuilt, require_engine
+from qadb.operations.rebuild import check_requirements, find_row_taker, rebuild
+from qadb.operations.verify import remove_rebuilt
 from qadb.progress import no_progress
 from qadb.revisions.catalogue import read_catalogue
 from qadb.revisions.history import record_entry
@@ -60,6 +61,8 @@ class RestorePlan:
         standing: what is in its place now.
         tables: rows by table that are there now and would be replaced.
         pending: revisions that are to be applied afterwards, oldest first.
+        engine: of the database.
+        moved_from: the backup's engine, where that is another one and its rows are moved.
     """
 
     path: Path
@@ -69,6 +72,8 @@ class RestorePlan:
     standing: Standing
     tables: dict[str, int]
     pending: tuple[Revision, ...]
+    engine: str
+    moved_from: str | None
 
     @property
     def replaces(self) -> bool:
@@ -119,12 +124,13 @@ def plan_restore(
     Raises:
         BackupNotFound: there is no such file.
         BackupDamaged: a byte of it is not what was written.
-        RestoreRefused: it is of another engine, or of a revision that this qadb does not know.
+        RestoreRefused: it is of an engine whose rows this one does not take, or of a revision that
+            this qadb does not know.
         UnmanagedDatabase: the database is another application's.
     """
     with ArchiveReader(path) as archive:
         manifest, size_bytes = archive.manifest, archive.size_bytes
-        require_engine(manifest, database)
+        moved_from = None if find_row_taker(manifest, database) is None else manifest.engine
         catalogue = read_catalogue(database.schema.migrations)
         if manifest.revision is not None and manifest.revision not in catalogue:
             raise RestoreRefused(
@@ -135,7 +141,17 @@ def plan_restore(
         sha256 = archive.check_seal(count_bytes(progress, "Reading", size_bytes))
     standing, tables = _look(database)
     pending = catalogue.after(manifest.revision)
-    return RestorePlan(path, size_bytes, sha256, manifest, standing, tables, pending)
+    return RestorePlan(
+        path,
+        size_bytes,
+        sha256,
+        manifest,
+        standing,
+        tables,
+        pending,
+        engine=database.url.engine,
+        moved_from=moved_from,
+    )
 
 
 def restore(
@@ -161,7 +177,7 @@ def restore(
     restorer, jobs = database.backend.restorer, options.jobs or choose_jobs()
     with ExitStack() as stack:
         stack.enter_context(database.translated())
-        restorer.check_requirements(database.url, database.options, plan.manifest.details)
+        check_requirements(database, plan.manifest)
         database.close()  # our own connections would be in the way
         claim = stack.enter_context(
             restorer.claim(
@@ -178,17 +194,8 @@ def restore(
         _require_same(archive, plan)
         content = stack.enter_context(archive.content())
         rebuilt = stack.enter_context(
-            restorer.rebuild(
-                content,
-                database.url,
-                database.options,
-                details=plan.manifest.details,
-                folder=None,
-                jobs=jobs,
-                on_bytes=count_bytes(progress, "Restoring", plan.manifest.content_bytes),
-            )
+            rebuild(content, database, plan.manifest, jobs=jobs, progress=progress)
         )
-        check_rebuilt(database, rebuilt, plan.manifest)
         safety_backup, is_damaged = _save(database, options, progress, notify)
         database.close()
         previous = claim.put_in_place(

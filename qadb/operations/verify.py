@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from qadb.backends.registry import ENGINES, load_backend
 from qadb.backups.archive import ArchiveReader
 from qadb.backups.folder import mark_verified
 from qadb.database import Database
@@ -56,7 +57,8 @@ def verify_backup(
     """Prove that a backup is whole and restores; nothing of it stays.
 
     Args:
-        database: its engine rebuilds the backup: a server makes a scratch database for it.
+        database: its engine rebuilds the backup: a server makes a scratch database for it. A
+            backup of an engine that needs none is rebuilt by itself, whatever this one is.
         path: the backup.
         jobs: how many processes may work.
         progress: told of bytes.
@@ -69,10 +71,10 @@ def verify_backup(
     """
     with ArchiveReader(path) as archive:
         sha256 = archive.check_seal(count_bytes(progress, "Reading", archive.size_bytes))
-        require_engine(archive.manifest, database)
-        remove_rebuilt(database, notify)
         with temporary_folder("qadb-verify-") as folder:
-            prove_by_rebuilding(archive, database, folder=folder, jobs=jobs, progress=progress)
+            prover = rebuilder_of(archive.manifest, database, folder)
+            remove_rebuilt(prover, notify)
+            prove_by_rebuilding(archive, prover, folder=folder, jobs=jobs, progress=progress)
         seal, size_bytes, manifest = archive.seal, archive.size_bytes, archive.manifest
     verified_at = datetime.now(UTC)
     is_noted = True
@@ -84,14 +86,29 @@ def verify_backup(
     return VerifyResult(path, size_bytes, sha256, manifest, verified_at, is_noted)
 
 
-def require_engine(manifest: Manifest, database: Database) -> None:
-    """Raise RestoreRefused unless the engine is the one that wrote the backup."""
-    if manifest.engine != database.backend.name:
-        raise RestoreRefused(
-            f"The backup is of {manifest.engine}, and {database.url.shown} is of "
-            f"{database.backend.name}.",
-            hint="Name a database of the backup's engine in QADB_DATABASE_URL.",
-        )
+def rebuilder_of(manifest: Manifest, database: Database, folder: Path) -> Database:
+    """The database whose engine rebuilds the backup: this one, or a file in the folder.
+
+    Raises:
+        RestoreRefused: the backup is of another engine, which needs a server for it.
+    """
+    if manifest.engine == database.backend.name:
+        return database
+    if manifest.engine not in ENGINES:
+        raise other_engine(manifest, database.url)
+    place = load_backend(manifest.engine).restorer.place_in(folder)
+    if place is None:
+        raise other_engine(manifest, database.url)
+    return Database(place, database.schema, options=database.options)
+
+
+def other_engine(manifest: Manifest, url: DatabaseUrl) -> RestoreRefused:
+    """Return the failure for a backup that this engine can't make anything of."""
+    return RestoreRefused(
+        f"The backup is of {manifest.engine}, and {url.shown} is of {url.engine}.",
+        hint="Name a database of the backup's engine in QADB_DATABASE_URL. Rows are moved from "
+        "SQLite to PostgreSQL, and not back.",
+    )
 
 
 def remove_rebuilt(database: Database, notify: Callable[[str], None]) -> None:

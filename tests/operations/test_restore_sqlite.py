@@ -279,7 +279,7 @@ def test_what_a_killed_restore_left_is_removed_by_the_next(
     database: Database, backup: Path, live: Path
 ) -> None:
     code = (
-        "import os, signal\nfrom qadb.operations import restore as r\n"
+        "import os, signal\nfrom qadb.operations import rebuild as r\n"
         "r.check_rebuilt = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     child = subprocess.run(

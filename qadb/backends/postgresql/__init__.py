@@ -19,6 +19,7 @@ from qadb.backends.postgresql import (
     seeding,
     sizes,
     statements,
+    taking_over,
     text_search,
     upserts,
 )
@@ -42,4 +43,5 @@ backend = Backend(
     dumper=dumper,
     restorer=restorer,
     text_search=text_search,
+    row_taker=taking_over,
 )

@@ -33,7 +33,7 @@ from qadb.errors import QadbError, RestoreRefused, StorageFull
 from qadb.owned_folders import temporary_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from qadb.backends.base_backups import ByteSource, OnBytes
     from qadb.backends.values import ConnectionOptions
@@ -77,7 +77,7 @@ def rebuild(
     with _work_folder(folder) as work:
         archive = work / "content"
         _copy(content, archive, on_bytes)
-        with _new_database(url, options, wanted) as made:
+        with new_database_beside(url, options, lambda name: create_like(url, name, wanted)) as made:
             _fill(archive, url, made, options, wanted, jobs)
             archive.unlink()
             yield made
@@ -124,23 +124,31 @@ def _copy(content: ByteSource, archive: Path, on_bytes: OnBytes) -> None:
 
 
 @contextmanager
-def _new_database(
-    url: DatabaseUrl, options: ConnectionOptions, wanted: RestoreDetails
+def new_database_beside(
+    url: DatabaseUrl, options: ConnectionOptions, create: Callable[[str], None]
 ) -> Iterator[DatabaseUrl]:
-    """Create an empty database under a name of its own, marked as in work by a lock."""
+    """Create an empty database under a name of its own, marked as in work by a lock.
+
+    It is dropped at the end unless it was renamed.
+    """
     with maintenance_connection(url) as connection:
         name = rebuilt_name(database_name(url, connection))
     made = url.with_database(name)
     place = maintenance_url(url)
     with hold(place, options, lambda _: rebuilding_key(name), 0, lambda _: None):
         try:
-            _create(url, name, wanted)
+            create(name)
             yield made
         finally:
             _remove(url, name)
 
 
-def _create(url: DatabaseUrl, name: str, wanted: RestoreDetails) -> None:
+def create_like(url: DatabaseUrl, name: str, wanted: RestoreDetails) -> None:
+    """Create an empty database of the locale wanted, and see that the facts can be applied to it.
+
+    Raises:
+        RestoreRefused: the server has not the locale.
+    """
     try:
         with maintenance_connection(url) as connection:
             with connection.cursor() as cursor:

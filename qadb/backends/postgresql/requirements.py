@@ -53,7 +53,7 @@ def check_requirements(
             major = connection.info.server_version // VERSION_DIGITS
             _check_server(major, wanted)
             find_programs(major, oldest=wanted.dump_major)
-            role = _check_role(cursor, database_name(url, connection))
+            role = check_role(cursor, database_name(url, connection))
             _check_missing(cursor, wanted)
             _check_owners(cursor, role, wanted)
     except psycopg2.Error as error:
@@ -69,8 +69,13 @@ def _check_server(major: int, wanted: RestoreDetails) -> None:
         )
 
 
-def _check_role(cursor: psycopg2.extensions.cursor, name: str) -> str:
-    """Return the role's name."""
+def check_role(cursor: psycopg2.extensions.cursor, name: str) -> str:
+    """Return the role's name; raises unless it may put another database in this one's place.
+
+    Raises:
+        InsufficientPrivilege: it may not make databases, or not act for this one's owner.
+        RestoreRefused: the server is a standby.
+    """
     cursor.execute(ROLE_SQL, (name, name))
     role, creates, is_standby, owns, owner = cursor.fetchall()[0]
     if is_standby:

@@ -25,6 +25,8 @@ from qadb.backends.postgresql.requirements import check_requirements
 from qadb.errors import BackupDamaged, LockNotAvailable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from qadb.backends.values import ConnectionOptions
     from qadb.settings import DatabaseUrl
 
@@ -33,6 +35,7 @@ __all__ = [
     "check_requirements",
     "claim",
     "keeps_previous",
+    "place_in",
     "rebuild",
     "remove_leftovers",
 ]
@@ -59,6 +62,11 @@ SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
 WHERE datname = %s AND application_name LIKE 'qadb%%'
 """
 NOT_ALLOWED = "42501"  # another role's
+
+
+def place_in(folder: Path) -> None:
+    """It takes a server to rebuild a backup."""
+    del folder
 
 
 def check(rebuilt: DatabaseUrl) -> None:

@@ -27,6 +27,11 @@ _NAME = "rebuilt.sqlite3"
 _READ_BYTES = 1 << 20
 
 
+def place_in(folder: Path) -> DatabaseUrl:
+    """The file that `rebuild` makes in a folder."""
+    return DatabaseUrl("sqlite", path=folder / _NAME)
+
+
 def check_requirements(
     url: DatabaseUrl, options: ConnectionOptions, details: Mapping[str, object]
 ) -> None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from qadb.backends.sqlite.claiming import claim
-from qadb.backends.sqlite.rebuilding import check, check_requirements, rebuild, remove_leftovers
+from qadb.backends.sqlite.rebuilding import (
+    check,
+    check_requirements,
+    place_in,
+    rebuild,
+    remove_leftovers,
+)
 
 __all__ = [
     "check",
     "check_requirements",
     "claim",
     "keeps_previous",
+    "place_in",
     "rebuild",
     "remove_leftovers",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,6 +54,22 @@ def restore(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be replaced; change nothing.")
     ] = False,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            metavar="FILE",
+            help="PATH is a SQLite database of your own: bring its rows in as this TOML file says.",
+        ),
+    ] = None,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(
+            "--rejects",
+            metavar="FILE",
+            help="With --map: where rows go that can't be stored; rejected-TIME.jsonl here.",
+        ),
+    ] = None,
     no_safety_backup: Annotated[
         bool,
         typer.Option("--no-safety-backup", help="Don't back up what is replaced (SQLite)."),
@@ -74,16 +91,26 @@ def restore(
     It is rebuilt and checked beside the database first, and then takes its place in one step.
     What is replaced is saved before, on SQLite as a backup, on PostgreSQL under another name.
     Off a terminal a database that holds anything is replaced only with --yes.
+    A SQLite backup goes into PostgreSQL too, and so does any SQLite database with --map.
 
     Example:
         qadb restore latest
         qadb restore backups/qadb-20261126T020000Z.qadb --verify-only
         qadb restore latest --to sqlite:///./copy.sqlite3
+        qadb restore old.sqlite3 --map mapping.toml --to postgresql://db/qa
     """
     from qadb.operations import restore as operation  # noqa: PLC0415 - not for --help
 
     if context.options.tenant is not None:
         raise typer.BadParameter("a backup holds all tenants; leave --tenant out")
+    if mapping is not None:
+        if verify_only or drop_previous or disconnect or no_safety_backup:
+            raise typer.BadParameter("--map replaces nothing: give --to, --dry-run and --rejects")
+        database = context.open_database(_target(to, to_env))
+        source = Path(path).expanduser().absolute()
+        return _import(context, database, source, mapping, rejects, wait_lock, dry_run=dry_run)
+    if rejects is not None:
+        raise typer.BadParameter("--rejects goes with --map")
     source = _find(context, path)
     database = context.open_database(_target(to, to_env))
     if verify_only:
@@ -149,3 +176,35 @@ def _verify(
             notify=context.output.note,
         )
     return context.show(verify_document(result), verify_text(result, context.elapsed_seconds))
+
+
+def _import(
+    context: CommandContext,
+    database: Database,
+    source: Path,
+    mapping: Path,
+    rejects: Path | None,
+    wait_lock: float,
+    *,
+    dry_run: bool,
+) -> ExitCode:
+    from qadb.cli.views import imported as views  # noqa: PLC0415 - not for --help
+    from qadb.operations import import_rows as operation  # noqa: PLC0415 - not for --help
+
+    plan = operation.plan_import(database, source, mapping.expanduser().absolute())
+    if dry_run:
+        return context.show(views.plan_document(plan), views.plan_text(plan, database.url.shown))
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    place = (rejects or Path(f"rejected-{stamp}.jsonl")).expanduser().absolute()
+    with context.progress() as progress:
+        result = operation.import_rows(
+            database,
+            plan,
+            place,
+            wait_lock_seconds=wait_lock,
+            progress=progress,
+            notify=context.output.note,
+        )
+    return context.show(
+        views.import_document(result), views.import_text(result, database.url.shown)
+    )

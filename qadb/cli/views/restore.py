@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from qadb.operations.restore import RestorePlan, RestoreResult
     from qadb.operations.verify import VerifyResult
 
+_ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
+NOTHING_MAPPED: dict[str, object] = {"mapped": None, "rejected": None, "rejects": None}
+
 
 def restore_document(result: RestoreResult) -> dict[str, object]:
     """Return the JSON fields of what was restored."""
@@ -35,10 +39,12 @@ def plan_document(plan: RestorePlan) -> dict[str, object]:
         **manifest_document(plan.manifest),
         "safety_backup": None,
         "previous": None,
+        "moved_from": plan.moved_from,
         "pending": [{"revision": r.revision, "title": r.title} for r in plan.pending],
         "replaces": {"state": plan.standing, "tables": plan.tables},
         "verified_at": None,
         "dry_run": True,
+        **NOTHING_MAPPED,
     }
 
 
@@ -51,10 +57,12 @@ def verify_document(result: VerifyResult) -> dict[str, object]:
         **manifest_document(result.manifest),
         "safety_backup": None,
         "previous": None,
+        "moved_from": None,
         "pending": None,
         "replaces": None,
         "verified_at": result.verified_at,
         "dry_run": True,
+        **NOTHING_MAPPED,
     }
 
 
@@ -80,6 +88,11 @@ def _replacement(plan: RestorePlan, where: str) -> str:
 def plan_text(plan: RestorePlan, where: str) -> Iterator[Block]:
     """Say what would be replaced, table by table where it would be fewer rows."""
     yield Line(_replacement(plan, where))
+    if plan.moved_from is not None:
+        yield Line(
+            f"It moves from {_ENGINES[plan.moved_from]} to {_ENGINES[plan.engine]}: the tables "
+            "are made anew, and every row is converted."
+        )
     for table in sorted(plan.tables):
         before, after = plan.tables[table], plan.manifest.tables.get(table, 0)
         if after < before:
