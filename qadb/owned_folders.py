@@ -72,10 +72,14 @@ def owned_folder(parent: Path, prefix: str, suffix: str = "") -> Iterator[Path]:
 @contextlib.contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
     """A folder in the system's place for such; what killed runs of this user left there goes."""
-    parent = Path(tempfile.gettempdir())
-    remove_abandoned(parent.glob(f"{prefix}*"))
-    with owned_folder(parent, prefix) as folder:
+    remove_abandoned_temporary(prefix)
+    with owned_folder(Path(tempfile.gettempdir()), prefix) as folder:
         yield folder
+
+
+def remove_abandoned_temporary(prefix: str) -> None:
+    """Remove what killed runs left in the system's place for such."""
+    remove_abandoned(Path(tempfile.gettempdir()).glob(f"{prefix}*"))
 
 
 def remove_abandoned(found: Iterable[Path]) -> tuple[Path, ...]:

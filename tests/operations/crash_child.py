@@ -25,8 +25,8 @@ from qadb.backends.postgresql import claiming as postgresql_claiming
 from qadb.backends.sqlite import claiming as sqlite_claiming
 from qadb.backups.rotation import KeepRules
 from qadb.operations import backup as backup_operation
+from qadb.operations import rebuild, rotate
 from qadb.operations import restore as restore_operation
-from qadb.operations import rotate
 from qadb.operations.init import init_database
 from qadb.operations.migrate import migrate
 from qadb.operations.rollback import plan_rollback, rollback
@@ -80,7 +80,7 @@ STEPS: dict[str, tuple[object, str]] = {
     "removing": (rotate, "remove_backup"),
     "unlinking": (Path, "unlink"),
     "saving": (restore_operation, "_save"),
-    "checking": (restore_operation, "check_rebuilt"),
+    "checking": (rebuild, "check_rebuilt"),
     "restore-recording": (restore_operation, "record_entry"),
     "sqlite-swap": (sqlite_claiming, "_copy_into"),
     "postgresql-swap": (postgresql_claiming.PlaceClaim, "_swap"),

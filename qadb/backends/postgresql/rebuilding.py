@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+WORK_PREFIX = "qadb-restore-"
 PIECE_BYTES = 1024 * 1024
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # A locale or its provider that the server has not, or that does not go with the encoding.
@@ -74,13 +75,12 @@ def rebuild(
         StorageFull: no room here for the content, or none on the server for the database.
     """
     wanted = read_details(details)
-    with _work_folder(folder) as work:
-        archive = work / "content"
-        _copy(content, archive, on_bytes)
-        with new_database_beside(url, options, lambda name: create_like(url, name, wanted)) as made:
+    with new_database_beside(url, options, lambda name: create_like(url, name, wanted)) as made:
+        with _work_folder(folder) as work:
+            archive = work / "content"
+            _copy(content, archive, on_bytes)
             _fill(archive, url, made, options, wanted, jobs)
-            archive.unlink()
-            yield made
+        yield made
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def _work_folder(folder: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="restore-", dir=folder) as work:
             yield Path(work)
         return
-    with temporary_folder("qadb-restore-") as owned:
+    with temporary_folder(WORK_PREFIX) as owned:
         yield owned
 
 

@@ -20,9 +20,10 @@ from qadb.backends.postgresql.connector import (
 )
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.names import is_rebuilt_name
-from qadb.backends.postgresql.rebuilding import rebuild, rebuilding_key
+from qadb.backends.postgresql.rebuilding import WORK_PREFIX, rebuild, rebuilding_key
 from qadb.backends.postgresql.requirements import check_requirements
 from qadb.errors import BackupDamaged, LockNotAvailable
+from qadb.owned_folders import remove_abandoned_temporary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,6 +103,7 @@ def remove_leftovers(url: DatabaseUrl, options: ConnectionOptions) -> tuple[str,
             cursor.execute(UNUSED_SQL)
             found = [each for (each,) in cursor.fetchall() if is_rebuilt_name(each, name)]
             place = maintenance_url(url)
+            remove_abandoned_temporary(WORK_PREFIX)
             return tuple(each for each in found if _drop_unused(cursor, place, options, each))
     except psycopg2.Error as error:
         raise translate(error, url) from error
