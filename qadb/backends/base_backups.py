@@ -85,7 +85,7 @@ class Moment(Protocol):
         """Check the content by itself, where the engine can; may run while it is written.
 
         Raises:
-            NotADatabase: it is damaged.
+            BackupDamaged: pages are broken, or rows point at none.
         """
         ...
 

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from qadb.backups.failures import explain_refusals
+from qadb.disk import sync
 from qadb.errors import ConfigurationError
 from qadb.owned_folders import begin_folder, remove_abandoned
 
@@ -45,12 +46,12 @@ class Partial:
         """
         with explain_refusals(self.target):
             self.path.chmod(0o600)
-            _sync(self.path)
+            sync(self.path)
             try:
                 _rename_unless_taken(self.path, self.target)
             except FileExistsError:
                 raise _name_is_taken(self.target) from None
-            _sync(self.target.parent)
+            sync(self.target.parent)
 
 
 @contextlib.contextmanager
@@ -96,14 +97,6 @@ def _rename_unless_taken(source: Path, target: Path) -> None:
         if target.exists():
             raise FileExistsError from None
         source.rename(target)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _name_is_taken(target: Path) -> ConfigurationError:

@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from qadb import __version__
-from qadb.backups.archive import ArchiveReader, ArchiveWriter
-from qadb.backups.compression import choose_jobs
-from qadb.backups.failures import explain_refusals
-from qadb.backups.folder import Backup, choose_target, mark_verified
-from qadb.backups.manifest import Manifest
+from qadb.backups.archive import ArchiveReader
+from qadb.backups.folder import Backup, choose_target
 from qadb.backups.partial import begin_partial, remove_leftovers
-from qadb.backups.rotation import KeepRules
-from qadb.errors import BackupDamaged, EmptyDatabase, InsufficientPrivilege, QadbError
-from qadb.operations.beside import Beside
-from qadb.operations.common import (
-    WAIT_LOCK_SECONDS,
-    count_bytes,
-    say_nothing,
-    tell_about_waiting,
-)
+from qadb.errors import EmptyDatabase, InsufficientPrivilege, QadbError
+from qadb.operations.backup_file import BackupOptions, describe, require_ours, write_file
+from qadb.operations.common import WAIT_LOCK_SECONDS, say_nothing, tell_about_waiting
 from qadb.operations.rotate import plan_rotation, rotate_backups
-from qadb.operations.verify import prove_by_rebuilding, remove_rebuilt
+from qadb.operations.verify import note_verified, remove_rebuilt
 from qadb.progress import no_progress
 from qadb.revisions.history import record_entry
-from qadb.revisions.state import read_state_on, require_managed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from sqlalchemy import Connection
-
-    from qadb.backends.base_backups import Moment
-    from qadb.backups.compression import Compression
-    from qadb.backups.manifest import Purpose
-    from qadb.backups.partial import Partial
+    from qadb.backups.manifest import Manifest
     from qadb.database import Database
     from qadb.progress import Progress
-    from qadb.revisions.state import DatabaseState
 
-# A database that this qadb can't migrate can be saved all the same.
-_BEYOND_US = ("ahead", "forked")
+__all__ = [
+    "BackupOptions",
+    "BackupPlan",
+    "BackupResult",
+    "create_backup",
+    "plan_backup",
+    "write_backup",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,35 +57,6 @@ class BackupResult:
     is_verified: bool
     is_recorded: bool
     removed: tuple[Path, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BackupOptions:
-    """How a backup is made.
-
-    Attributes:
-        compression: of the content.
-        jobs: how many threads compress, and processes rebuild; as many as there are cores if None.
-        verify: prove that it restores, before it gets its name.
-        keep: which older ones stay; rules that name anything verify too.
-        purpose: what it is made for.
-    """
-
-    compression: Compression = "zstd"
-    jobs: int | None = None
-    verify: bool = False
-    keep: KeepRules = field(default_factory=KeepRules)
-    purpose: Purpose = "backup"
-
-    @property
-    def is_verifying(self) -> bool:
-        """Older backups go only when the new one is proven."""
-        return self.verify or not self.keep.is_empty
-
-    @property
-    def chosen_jobs(self) -> int:
-        """The number of jobs, chosen where nobody did."""
-        return self.jobs or choose_jobs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +87,10 @@ def plan_backup(
     now = datetime.now(UTC)
     target = choose_target(place, database.url, now)
     with database.connect(read_only=True) as connection:
-        manifest = _describe(
+        manifest = describe(
             database,
             options,
-            revision=_require_ours(database, connection).revision,
+            revision=require_ours(database, connection).revision,
             taken_at=now,
             tables=database.backend.sizes.count_rows(connection),
             size_bytes=database.backend.sizes.database_size(connection),
@@ -187,15 +146,13 @@ def write_backup(
     if options.is_verifying:
         remove_rebuilt(database, notify)
     with begin_partial(target) as partial:
-        manifest, sha256 = _write(database, partial, options, progress)
+        manifest, sha256 = write_file(database, partial, options, progress)
         with ArchiveReader(partial.path) as archive:
             seal, size_bytes = archive.seal, archive.size_bytes
         partial.publish()
     if options.is_verifying:
-        with explain_refusals(target):
-            mark_verified(target, seal, datetime.now(UTC))
-    # What a restore replaces next loses its history with it: nobody has to wait to write there.
-    is_recorded = options.purpose != "restore" and _record(database, target, manifest, notify)
+        note_verified(target, seal, datetime.now(UTC), notify)
+    is_recorded = _record(database, target, manifest, notify)
     removed = rotate_backups(target.parent, database.url, options.keep, notify=notify)
     return BackupResult(
         target, size_bytes, sha256, manifest, options.is_verifying, is_recorded, removed
@@ -217,127 +174,9 @@ def _locked(
         yield
 
 
-def _write(
-    database: Database, partial: Partial, options: BackupOptions, progress: Progress
-) -> tuple[Manifest, str]:
-    """Write the partial file and prove it; returns its manifest and its SHA-256."""
-    started = time.monotonic()
-    dumper = database.backend.dumper
-    size_bytes = _size_of(database)
-    with (
-        database.translated(),
-        dumper.freeze(
-            database.url,
-            database.options,
-            folder=partial.folder,
-            on_bytes=count_bytes(progress, "Copying", size_bytes),
-        ) as moment,
-    ):
-        state = _require_ours(database, moment.connection)
-        with (
-            explain_refusals(partial.target),
-            partial.path.open("xb") as file,
-            Beside(moment) as beside,
-            ArchiveWriter(file) as writer,
-        ):
-            counting = beside.submit(lambda: database.backend.sizes.count_rows(moment.connection))
-            checking = beside.submit(moment.check) if options.is_verifying else None
-            with writer.content(
-                dumper.content_name, options.compression, jobs=options.chosen_jobs
-            ) as sink:
-                moment.write(sink, count_bytes(progress, "Writing", moment.size_bytes))
-            manifest = _describe(
-                database,
-                options,
-                revision=state.revision,
-                taken_at=moment.taken_at,
-                tables=counting.result(),
-                size_bytes=moment.size_bytes,
-                content_bytes=sink.raw_bytes,
-                elapsed_seconds=time.monotonic() - started,
-                details=moment.details,
-            )
-            sha256 = writer.finish(manifest)
-            if checking is not None:
-                checking.result()
-        if options.is_verifying:
-            _prove(database, partial, moment, options, progress)
-    return manifest, sha256
-
-
-def _size_of(database: Database) -> int:
-    with database.connect(read_only=True) as connection:
-        return database.backend.sizes.database_size(connection)
-
-
 def _require_there(database: Database) -> None:
     if not database.exists():
         raise EmptyDatabase(f"{database.url.shown} is not there.", hint="Set it up with: qadb init")
-
-
-def _require_ours(database: Database, connection: Connection) -> DatabaseState:
-    state = read_state_on(connection, database)
-    if state.state not in _BEYOND_US:
-        require_managed(database, state)
-    return state
-
-
-def _describe(
-    database: Database,
-    options: BackupOptions,
-    *,
-    revision: str | None,
-    taken_at: datetime,
-    tables: Mapping[str, int],
-    size_bytes: int,
-    content_bytes: int = 0,
-    elapsed_seconds: float = 0.0,
-    details: Mapping[str, object] | None = None,
-) -> Manifest:
-    return Manifest(
-        taken_at=taken_at,
-        elapsed_seconds=round(elapsed_seconds, 6),
-        engine=database.url.engine,
-        server_version=database.server_version or "",
-        qadb_version=__version__,
-        purpose=options.purpose,
-        database=database.url.shown,
-        revision=revision,
-        tenants="all",
-        tables=tables,
-        size_bytes=size_bytes,
-        content=database.backend.dumper.content_name,
-        content_bytes=content_bytes,
-        compression=options.compression,
-        details=details or {},
-    )
-
-
-def _prove(
-    database: Database,
-    partial: Partial,
-    moment: Moment,
-    options: BackupOptions,
-    progress: Progress,
-) -> None:
-    """Read the file back: its seal, and that its content is the moment's."""
-    with ArchiveReader(partial.path) as archive:
-        archive.check_seal(count_bytes(progress, "Verifying", archive.size_bytes))
-        if not moment.is_comparable:
-            prove_by_rebuilding(
-                archive,
-                database,
-                folder=partial.folder,
-                jobs=options.chosen_jobs,
-                progress=progress,
-            )
-            return
-        with archive.content() as content:
-            if not moment.equals(content):
-                raise BackupDamaged(
-                    f"What was read back of {partial.target} is not what was written.",
-                    hint="Look at the disk; the backup was not kept.",
-                )
 
 
 def _record(
@@ -345,7 +184,7 @@ def _record(
 ) -> bool:
     """Write the history, where this user may and nobody is in the way.
 
-    What a restore is about to replace needs no more history.
+    What a restore replaces next loses its history with it: nobody has to wait to write there.
     """
     if manifest.purpose == "restore":
         return False

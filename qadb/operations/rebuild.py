@@ -13,7 +13,7 @@ from qadb.database import Database
 from qadb.errors import RestoreRefused
 from qadb.operations.common import LOCK_TIMEOUT_SECONDS, count_bytes, count_steps
 from qadb.operations.transfer import Transfer
-from qadb.operations.verify import check_rebuilt, other_engine, rebuilder_of
+from qadb.operations.verify import other_engine, rebuilder_of, rebuilding
 from qadb.owned_folders import temporary_folder
 from qadb.revisions.catalogue import read_catalogue
 from qadb.revisions.runner import run_revisions
@@ -85,16 +85,14 @@ def rebuild(
             database.backend.restorer.check(rebuilt)
             yield rebuilt
         return
-    with database.backend.restorer.rebuild(
+    with rebuilding(
         content,
-        database.url,
-        database.options,
-        details=manifest.details,
+        database,
+        manifest,
         folder=None,
         jobs=jobs,
         on_bytes=count_bytes(progress, "Restoring", manifest.content_bytes),
     ) as rebuilt:
-        check_rebuilt(database, rebuilt, manifest)
         yield rebuilt
 
 
@@ -136,19 +134,15 @@ def _rebuild_source(
 ) -> Iterator[Database]:
     """Rebuild the content in a folder as its own engine does, and check it."""
     with rebuilder_of(manifest, database, folder) as source:
-        with (
-            source.translated(),
-            source.backend.restorer.rebuild(
-                content,
-                source.url,
-                source.options,
-                details=manifest.details,
-                folder=folder,
-                jobs=jobs,
-                on_bytes=count_bytes(progress, "Restoring", manifest.content_bytes),
-            ) as rebuilt,
+        with rebuilding(
+            content,
+            source,
+            manifest,
+            folder=folder,
+            jobs=jobs,
+            on_bytes=count_bytes(progress, "Restoring", manifest.content_bytes),
         ):
-            check_rebuilt(source, rebuilt, manifest)
+            pass
         yield source
 
 

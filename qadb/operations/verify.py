@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,9 +18,10 @@ from qadb.progress import no_progress
 from qadb.revisions.state import read_state_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from qadb.backends.base_backups import ByteSource, OnBytes
     from qadb.backups.manifest import Manifest
     from qadb.progress import Progress
     from qadb.settings import DatabaseUrl
@@ -77,13 +79,20 @@ def verify_backup(
             prove_by_rebuilding(archive, prover, folder=folder, jobs=jobs, progress=progress)
         seal, size_bytes, manifest = archive.seal, archive.size_bytes, archive.manifest
     verified_at = datetime.now(UTC)
-    is_noted = True
+    is_noted = note_verified(path, seal, verified_at, notify)
+    return VerifyResult(path, size_bytes, sha256, manifest, verified_at, is_noted)
+
+
+def note_verified(
+    path: Path, seal: str, verified_at: datetime, notify: Callable[[str], None]
+) -> bool:
+    """Note beside a backup that it was proven; where that can't be written it is told instead."""
     try:
         mark_verified(path, seal, verified_at)
     except OSError as error:
-        is_noted = False
         notify(f"That it was verified can't be noted beside {path}: {error.strerror}.")
-    return VerifyResult(path, size_bytes, sha256, manifest, verified_at, is_noted)
+        return False
+    return True
 
 
 def rebuilder_of(manifest: Manifest, database: Database, folder: Path) -> Database:
@@ -123,10 +132,45 @@ def prove_by_rebuilding(
     archive: ArchiveReader, database: Database, *, folder: Path, jobs: int, progress: Progress
 ) -> None:
     """Rebuild the content, check it, and take it away again."""
-    manifest = archive.manifest
+    with (
+        archive.content() as content,
+        rebuilding(
+            content,
+            database,
+            archive.manifest,
+            folder=folder,
+            jobs=jobs,
+            on_bytes=count_bytes(progress, "Rebuilding", archive.manifest.content_bytes),
+        ),
+    ):
+        pass
+
+
+@contextmanager
+def rebuilding(
+    content: ByteSource,
+    database: Database,
+    manifest: Manifest,
+    *,
+    folder: Path | None,
+    jobs: int,
+    on_bytes: OnBytes,
+) -> Iterator[DatabaseUrl]:
+    """Rebuild content as the database's engine does, and check it; it is removed at the end.
+
+    Args:
+        content: a backup's.
+        database: whose engine rebuilds it, beside it.
+        manifest: what the backup says of itself.
+        folder: for files on the way; None for the engine's own choice.
+        jobs: how many processes may work.
+        on_bytes: told how much of the content is read.
+
+    Raises:
+        BackupDamaged: it is not sound, or not what the manifest says.
+    """
     with (
         database.translated(),
-        archive.content() as content,
         database.backend.restorer.rebuild(
             content,
             database.url,
@@ -134,10 +178,11 @@ def prove_by_rebuilding(
             details=manifest.details,
             folder=folder,
             jobs=jobs,
-            on_bytes=count_bytes(progress, "Rebuilding", manifest.content_bytes),
+            on_bytes=on_bytes,
         ) as rebuilt,
     ):
         check_rebuilt(database, rebuilt, manifest)
+        yield rebuilt
 
 
 def check_rebuilt(database: Database, rebuilt: DatabaseUrl, manifest: Manifest) -> None:

@@ -25,8 +25,8 @@ from qadb.backends.postgresql import claiming as postgresql_claiming
 from qadb.backends.sqlite import claiming as sqlite_claiming
 from qadb.backups.rotation import KeepRules
 from qadb.operations import backup as backup_operation
-from qadb.operations import rebuild, rotate
 from qadb.operations import restore as restore_operation
+from qadb.operations import rotate, verify
 from qadb.operations.init import init_database
 from qadb.operations.migrate import migrate
 from qadb.operations.rollback import plan_rollback, rollback
@@ -74,13 +74,13 @@ STEPS: dict[str, tuple[object, str]] = {
     "commit": (Connection, "_commit_impl"),
     "verifying": (runner, "_verify"),
     "publishing": (os, "link"),
-    "marking": (backup_operation, "mark_verified"),
+    "marking": (backup_operation, "note_verified"),
     "renaming": (os, "replace"),
     "backup-recording": (backup_operation, "record_entry"),
     "removing": (rotate, "remove_backup"),
     "unlinking": (Path, "unlink"),
     "saving": (restore_operation, "_save"),
-    "checking": (rebuild, "check_rebuilt"),
+    "checking": (verify, "check_rebuilt"),
     "restore-recording": (restore_operation, "record_entry"),
     "sqlite-swap": (sqlite_claiming, "_copy_into"),
     "postgresql-swap": (postgresql_claiming.PlaceClaim, "_swap"),

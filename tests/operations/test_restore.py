@@ -180,16 +180,16 @@ def test_another_operation_keeps_it_waiting(migrated: Database, place: Path) -> 
 def test_content_that_is_not_what_the_manifest_says_is_refused(
     migrated: Database, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qadb.operations import backup as operation
+    from qadb.operations import backup_file as operation
 
-    genuine = operation._describe
+    genuine = operation.describe
 
     def lie(*arguments: object, **named: object) -> object:
         named["tables"] = {**named["tables"], "countries": 7}  # type: ignore[dict-item]
         return genuine(*arguments, **named)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(operation, "_describe", lie)
+        patched.setattr(operation, "describe", lie)
         backup = create_backup(migrated, place).path
     execute(migrated, ADD.format("QQ"))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qadb.backends.sqlite import claiming
-from qadb.errors import DatabaseInUse, InsufficientPrivilege, StorageFull
+from qadb.errors import DatabaseInUse, InsufficientPrivilege, QadbError, StorageFull
 from qadb.operations.backup import create_backup
 from qadb.operations.init import init_database
 from qadb.operations.restore import RestoreOptions, plan_restore, restore
@@ -279,7 +279,7 @@ def test_what_a_killed_restore_left_is_removed_by_the_next(
     database: Database, backup: Path, live: Path
 ) -> None:
     code = (
-        "import os, signal\nfrom qadb.operations import rebuild as r\n"
+        "import os, signal\nfrom qadb.operations import verify as r\n"
         "r.check_rebuilt = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     child = subprocess.run(
@@ -293,3 +293,26 @@ def test_what_a_killed_restore_left_is_removed_by_the_next(
 
     assert not [p for p in live.parent.iterdir() if p.name.endswith(".restoring")]
     assert [line for line in said if "interrupted" in line]
+
+
+def test_a_file_that_cannot_be_opened_is_no_damaged_one(
+    database: Database, backup: Path, live: Path
+) -> None:
+    """Something in the place of a sidecar says nothing about the file: it is not set aside."""
+    database.close()
+    live.with_name(live.name + "-wal").mkdir()
+    before = live.read_bytes()
+    claim = claiming.FileClaim(database.url, live)
+    source = live.with_name("source.sqlite3")
+    source.write_bytes(before)
+
+    with pytest.raises(QadbError):
+        claim.put_in_place(
+            type(database.url)("sqlite", path=source),
+            is_damaged=False,
+            disconnect=False,
+            drop_previous=False,
+        )
+
+    assert live.read_bytes() == before
+    assert not [path for path in live.parent.iterdir() if ".damaged-" in path.name]

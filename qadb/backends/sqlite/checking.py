@@ -19,22 +19,20 @@ if TYPE_CHECKING:
 
 # What says nothing of the content: no room for a file beside it, a disk that does not read.
 _OTHER_FAILURES = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_NOMEM")
-_READ_BYTES = 1 << 20
 
 
-def check_file(path: Path, *, what: str, is_cached: bool) -> None:
-    """Check a file that nobody writes to.
+def check_file(path: Path, *, what: str) -> None:
+    """Check a file that nobody writes to, and that the system has just written or read.
+
+    The check reads it in no order, one page at a time: from a disk that takes many times longer.
 
     Args:
         path: the file.
         what: what it is, for the sentence: ``The backup's content``.
-        is_cached: the system has just written or read all of it.
 
     Raises:
         BackupDamaged: pages are broken, or rows point at none.
     """
-    if not is_cached:
-        _read_through(path)
     with closing(open_for_checking(path)) as connection:
         check_connection(connection, path, what=what)
 
@@ -68,13 +66,3 @@ def _find_problem(connection: sqlite3.Connection) -> str | None:
         table, rowid, parent, _ = broken
         return f"row {rowid} of {table} points at a row of {parent} that is not there"
     return None
-
-
-def _read_through(path: Path) -> None:
-    """Bring the file into the system's cache: the check reads it in no order, one page at a time.
-
-    A file of its own, opened by no connection of this process: closing it drops nobody's locks.
-    """
-    with path.open("rb", buffering=0) as file:
-        while file.read(_READ_BYTES):
-            pass

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from qadb.backends.sqlite.errors import translate, translate_os_error
 from qadb.backends.sqlite.files import make_folder, resolve_file
 from qadb.backends.sqlite.locks import exclusive
+from qadb.disk import sync
 from qadb.errors import DatabaseInUse
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 30.0
 
 _SIDECARS = ("-wal", "-shm", "-journal")
-_UNREADABLE = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_CANTOPEN")
+_UNREADABLE = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 
 
 @contextlib.contextmanager
@@ -96,12 +97,12 @@ class FileClaim:
         _take_mode(source, self._path)
         aside = _set_aside(self._path)
         source.rename(self._path)
-        _sync(self._path.parent)
+        sync(self._path.parent)
         return aside
 
 
 def _is_readable(path: Path) -> bool:
-    """Tell whether SQLite opens the file and finds its way in it."""
+    """Tell whether SQLite finds its way in the file; one that only can't be opened may be fine."""
     if not path.exists():
         return True
     try:
@@ -164,7 +165,7 @@ def _close_properly(source: Path) -> None:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     for end in _SIDECARS:
         source.with_name(source.name + end).unlink(missing_ok=True)
-    _sync(source)
+    sync(source)
 
 
 def _take_mode(source: Path, path: Path) -> None:
@@ -197,14 +198,6 @@ def _set_aside(path: Path) -> str | None:
             sidecar.rename(aside.with_name(aside.name + end))
             is_there = True
     return str(aside) if is_there else None
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _find_processes(path: Path) -> tuple[str, ...]:

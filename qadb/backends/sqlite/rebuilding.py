@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from qadb.backends.sqlite.checking import check_file
 from qadb.backends.sqlite.errors import translate_os_error
 from qadb.backends.sqlite.files import make_folder, resolve_file
-from qadb.errors import QadbError, StorageFull
 from qadb.owned_folders import begin_folder, remove_abandoned
 from qadb.settings import DatabaseUrl
 
@@ -72,15 +70,13 @@ def rebuild(
         try:
             _write(path, content, on_bytes)
         except OSError as error:
-            if isinstance(error, QadbError):
-                raise
             raise translate_os_error(error, f"{place} can't be written") from error
         yield DatabaseUrl("sqlite", path=path)
 
 
 def check(rebuilt: DatabaseUrl) -> None:
     """Check pages and keys of what was rebuilt; raises BackupDamaged."""
-    check_file(resolve_file(rebuilt), what="The backup's content", is_cached=True)
+    check_file(resolve_file(rebuilt), what="The backup's content")
 
 
 def remove_leftovers(url: DatabaseUrl, options: ConnectionOptions) -> tuple[str, ...]:
@@ -114,13 +110,3 @@ def _write(path: Path, content: ByteSource, on_bytes: OnBytes) -> None:
             file.write(data)
             done += len(data)
             on_bytes(done)
-
-
-def require_room(folder: Path, size_bytes: int) -> None:
-    """Raise StorageFull unless a file of that size fits into the folder."""
-    free = shutil.disk_usage(folder).free
-    if free < size_bytes:
-        raise StorageFull(
-            f"{folder} has {free / 1e6:,.1f} MB free, and {size_bytes / 1e6:,.1f} MB are needed.",
-            hint="Free some space, or name another place.",
-        )

@@ -26,62 +26,72 @@ if TYPE_CHECKING:
     from qadb.cli.context import CommandContext
     from qadb.database import Database
     from qadb.errors import ExitCode
+    from qadb.operations.restore import RestoreOptions, RestorePlan
+
+
+_Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="PATH", help="A backup, or latest: this database's newest in QADB_BACKUP_DIR."
+    ),
+]
+_VerifyOnly = Annotated[
+    bool, typer.Option("--verify-only", help="Prove that it restores; change nothing.")
+]
+_To = Annotated[
+    str | None, typer.Option("--to", metavar="URL", help="Restore into this database instead.")
+]
+_ToEnv = Annotated[
+    str | None,
+    typer.Option(
+        "--to-env",
+        metavar="NAME",
+        help="The same, with the URL in this variable: arguments show in the process list.",
+    ),
+]
+_DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be replaced; change nothing.")
+]
+_Map = Annotated[
+    Path | None,
+    typer.Option(
+        "--map",
+        metavar="FILE",
+        help="PATH is a SQLite database of your own: bring its rows in as this TOML file says.",
+    ),
+]
+_Rejects = Annotated[
+    Path | None,
+    typer.Option(
+        "--rejects",
+        metavar="FILE",
+        help="With --map: where rows go that can't be stored; rejected-TIME.jsonl here.",
+    ),
+]
+_NoSafetyBackup = Annotated[
+    bool, typer.Option("--no-safety-backup", help="Don't back up what is replaced (SQLite).")
+]
+_DropPrevious = Annotated[
+    bool, typer.Option("--drop-previous", help="Don't keep the former database (PostgreSQL).")
+]
+_Disconnect = Annotated[
+    bool, typer.Option("--disconnect", help="End the sessions that are in the way (PostgreSQL).")
+]
 
 
 @command
 def restore(
     context: CommandContext,
-    path: Annotated[
-        str,
-        typer.Argument(
-            metavar="PATH", help="A backup, or latest: this database's newest in QADB_BACKUP_DIR."
-        ),
-    ],
-    verify_only: Annotated[
-        bool, typer.Option("--verify-only", help="Prove that it restores; change nothing.")
-    ] = False,
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="URL", help="Restore into this database instead.")
-    ] = None,
-    to_env: Annotated[
-        str | None,
-        typer.Option(
-            "--to-env",
-            metavar="NAME",
-            help="The same, with the URL in this variable: arguments show in the process list.",
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be replaced; change nothing.")
-    ] = False,
-    mapping: Annotated[
-        Path | None,
-        typer.Option(
-            "--map",
-            metavar="FILE",
-            help="PATH is a SQLite database of your own: bring its rows in as this TOML file says.",
-        ),
-    ] = None,
-    rejects: Annotated[
-        Path | None,
-        typer.Option(
-            "--rejects",
-            metavar="FILE",
-            help="With --map: where rows go that can't be stored; rejected-TIME.jsonl here.",
-        ),
-    ] = None,
-    no_safety_backup: Annotated[
-        bool,
-        typer.Option("--no-safety-backup", help="Don't back up what is replaced (SQLite)."),
-    ] = False,
-    drop_previous: Annotated[
-        bool,
-        typer.Option("--drop-previous", help="Don't keep the former database (PostgreSQL)."),
-    ] = False,
-    disconnect: Annotated[
-        bool,
-        typer.Option("--disconnect", help="End the sessions that are in the way (PostgreSQL)."),
-    ] = False,
+    path: _Source,
+    verify_only: _VerifyOnly = False,
+    to: _To = None,
+    to_env: _ToEnv = None,
+    dry_run: _DryRun = False,
+    mapping: _Map = None,
+    rejects: _Rejects = None,
+    no_safety_backup: _NoSafetyBackup = False,
+    drop_previous: _DropPrevious = False,
+    disconnect: _Disconnect = False,
     yes: Yes = False,
     jobs: Jobs = None,
     wait_lock: WaitLock = 60.0,
@@ -127,8 +137,20 @@ def restore(
         disconnect=disconnect,
         drop_previous=drop_previous,
     )
+    return _carry_out(context, database, plan, options, wait_lock)
+
+
+def _carry_out(
+    context: CommandContext,
+    database: Database,
+    plan: RestorePlan,
+    options: RestoreOptions,
+    wait_lock: float,
+) -> ExitCode:
+    from qadb.operations.restore import restore as operation  # noqa: PLC0415 - not for --help
+
     with context.progress() as progress:
-        result = operation.restore(
+        result = operation(
             database,
             plan,
             options,

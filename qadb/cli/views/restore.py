@@ -90,7 +90,7 @@ def plan_text(plan: RestorePlan, where: str) -> Iterator[Block]:
     yield Line(_replacement(plan, where))
     if plan.moved_from is not None:
         yield Line(
-            f"It moves from {_ENGINES[plan.moved_from]} to {_ENGINES[plan.engine]}: the tables "
+            f"It moves from {_engine(plan.moved_from)} to {_engine(plan.engine)}: the tables "
             "are made anew, and every row is converted."
         )
     for table in sorted(plan.tables):
@@ -99,6 +99,10 @@ def plan_text(plan: RestorePlan, where: str) -> Iterator[Block]:
             yield Line(f"{table}: {format_count(before)} rows become {format_count(after)}.")
     yield from _pending(plan)
     yield Line("Nothing was changed.")
+
+
+def _engine(name: str) -> str:
+    return _ENGINES.get(name, name)
 
 
 def restore_text(result: RestoreResult, where: str) -> Iterator[Block]:
