@@ -1,4 +1,4 @@
-"""Where the demo may go: into a database without rows of anybody's own.
+"""Whether a demo is there, and what it was made from.
 
 A demo is recognised by the tenant that it brings, which nobody else names so and no cleanup takes.
 """
@@ -9,32 +9,18 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import literal, select
+from sqlalchemy import select
 
 from qadb.demo.companies import DEMO_TENANT
 from qadb.demo.syncs import DEMO_SOURCE
-from qadb.models import (
-    Base,
-    Country,
-    Permission,
-    Role,
-    RolePermission,
-    SyncEvent,
-    Tenant,
-    TestType,
-)
-from qadb.models.mixins import DEFAULT_TENANT
+from qadb.models import SyncEvent, Tenant
 from qadb.repositories.generic.tables import table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
     from sqlalchemy import Connection
 
-# Revisions fill these; what somebody added to them is in nobody's way.
-REFERENCE_TABLES = frozenset(
-    table_of(each) for each in (Country, Permission, Role, RolePermission, TestType)
-)
 _TENANTS = table_of(Tenant)
 _SYNCS = table_of(SyncEvent)
 
@@ -59,15 +45,3 @@ def find_demo(connection: Connection, tables: Collection[str]) -> FoundDemo | No
     told = select(_SYNCS.c.cursor).where(_SYNCS.c.source == DEMO_SOURCE).order_by(_SYNCS.c.id)
     text = connection.execute(told.limit(1)).scalar()
     return FoundDemo() if text is None else FoundDemo(**json.loads(text))
-
-
-def tables_in_use(connection: Connection, tables: Collection[str]) -> Iterator[str]:
-    """Names of tables with rows, in the order of the alphabet; reference data left out."""
-    for name, table in sorted(Base.metadata.tables.items()):
-        if name not in tables or table in REFERENCE_TABLES:
-            continue
-        query = select(literal(1)).select_from(table).limit(1)
-        if table is _TENANTS:
-            query = query.where(_TENANTS.c.id != DEFAULT_TENANT)
-        if connection.execute(query).first() is not None:
-            yield name

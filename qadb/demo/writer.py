@@ -14,7 +14,6 @@ from qadb.demo.cases import test_cases
 from qadb.demo.catalog import catalog
 from qadb.demo.companies import COMPANIES
 from qadb.demo.identity import identity
-from qadb.demo.place import REFERENCE_TABLES
 from qadb.demo.plan import Reference, Scene
 from qadb.demo.products import products
 from qadb.demo.promises import promises
@@ -22,6 +21,7 @@ from qadb.demo.quality import quality
 from qadb.demo.runs import count_results, test_runs
 from qadb.demo.syncs import DEMO_SOURCE, syncs
 from qadb.models import AuditLog, Base, Role, TestResult, TestType
+from qadb.repositories.generic.occupied import REFERENCE_TABLES
 from qadb.repositories.generic.tables import table_of
 from qadb.sessions.bulk import insert_rows
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from qadb.backends.values import Actor
 from qadb.demo.companies import COMPANIES
-from qadb.demo.place import find_demo, tables_in_use
+from qadb.demo.place import find_demo
 from qadb.demo.plan import DEFAULT_SCALE, DEFAULT_SEED, DemoPlan
 from qadb.demo.syncs import DEMO_SOURCE
 from qadb.demo.writer import write_demo
@@ -23,6 +23,7 @@ from qadb.models import Tenant
 from qadb.operations.common import WAIT_LOCK_SECONDS, say_nothing, tell_about_waiting
 from qadb.operations.init import InitResult, init_database
 from qadb.progress import ProgressEvent, no_progress
+from qadb.repositories.generic.occupied import tables_in_use
 from qadb.repositories.generic.tables import table_of
 from qadb.revisions.state import read_state_on, require_current
 

@@ -16,13 +16,13 @@ from sqlalchemy import column, func, select, table, text
 
 from qadb.backends.values import Actor
 from qadb.database import Database
-from qadb.demo.place import tables_in_use
 from qadb.errors import ConfigurationError, ConflictError, DatabaseFailure, DataPresent
 from qadb.operations.common import WAIT_LOCK_SECONDS, say_nothing, tell_about_waiting
 from qadb.operations.init import init_database
 from qadb.operations.mapping import read_mapping, refuse_unknown
 from qadb.operations.rejects import writing_rejects
 from qadb.progress import ProgressEvent, no_progress
+from qadb.repositories.generic.occupied import tables_in_use
 from qadb.revisions.history import record_entry
 from qadb.revisions.state import read_state, require_current
 from qadb.sessions.conflicts import conflict
