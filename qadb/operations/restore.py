@@ -36,7 +36,7 @@ from qadb.revisions.history import record_entry
 from qadb.revisions.state import read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from qadb.backends.base_backups import Claim
@@ -59,7 +59,8 @@ class RestorePlan:
         sha256: of its file, which is whole.
         manifest: what it says of itself.
         standing: what is in its place now.
-        tables: rows by table that are there now and would be replaced.
+        tables: rows by table that are there now and would be replaced, the tool's own left out.
+        comes: rows by table that would be there instead, likewise.
         pending: revisions that are to be applied afterwards, oldest first.
         engine: of the database.
         moved_from: the backup's engine, where that is another one and its rows are moved.
@@ -71,6 +72,7 @@ class RestorePlan:
     manifest: Manifest
     standing: Standing
     tables: dict[str, int]
+    comes: dict[str, int]
     pending: tuple[Revision, ...]
     engine: str
     moved_from: str | None
@@ -148,6 +150,7 @@ def plan_restore(
         manifest,
         standing,
         tables,
+        _without_own(database, manifest.tables),
         pending,
         engine=database.url.engine,
         moved_from=moved_from,
@@ -224,10 +227,14 @@ def _look(database: Database) -> tuple[Standing, dict[str, int]]:
     try:
         with database.connect(read_only=True) as connection:
             rows = database.backend.sizes.count_rows(connection)
-            own = database.schema.own_tables
-            return "managed", {name: n for name, n in rows.items() if name not in own}
     except NotADatabase:
         return "damaged", {}
+    return "managed", _without_own(database, rows)
+
+
+def _without_own(database: Database, rows: Mapping[str, int]) -> dict[str, int]:
+    own = database.schema.own_tables
+    return {name: count for name, count in rows.items() if name not in own}
 
 
 def _require_room_to_swap(claim: Claim, options: RestoreOptions) -> None:

@@ -117,6 +117,7 @@ def test_a_plan_changes_nothing_and_names_what_would_be_replaced(
 
     assert plan.standing == "managed"
     assert (plan.tables["countries"], plan.manifest.tables["countries"]) == (250, 249)
+    assert sum(plan.tables.values()) - sum(plan.comes.values()) == 1
     assert fetch_rows(migrated, COUNT) == [(250,)]
 
 

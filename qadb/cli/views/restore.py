@@ -80,7 +80,7 @@ def _replacement(plan: RestorePlan, where: str) -> str:
     }.get(plan.standing, f"now it holds {format_count(sum(plan.tables.values()))} rows")
     return (
         f"{where} is replaced by the backup of {taken}, "
-        f"{format_count(sum(plan.manifest.tables.values()))} rows at revision "
+        f"{format_count(sum(plan.comes.values()))} rows at revision "
         f"{plan.manifest.revision or 'base'}; {now}."
     )
 
@@ -94,7 +94,7 @@ def plan_text(plan: RestorePlan, where: str) -> Iterator[Block]:
             "are made anew, and every row is converted."
         )
     for table in sorted(plan.tables):
-        before, after = plan.tables[table], plan.manifest.tables.get(table, 0)
+        before, after = plan.tables[table], plan.comes.get(table, 0)
         if after < before:
             yield Line(f"{table}: {format_count(before)} rows become {format_count(after)}.")
     yield from _pending(plan)
