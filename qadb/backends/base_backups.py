@@ -24,6 +24,10 @@ OnBytes: TypeAlias = "Callable[[int], None]"
 """Told how many bytes are done so far; called from the working thread."""
 
 
+def already_sound() -> None:
+    """The default for ``wait_until_sound``: whoever calls has checked what was rebuilt."""
+
+
 class ByteSink(Protocol):
     """Takes a backup's content, piece by piece."""
 
@@ -129,7 +133,13 @@ class Claim(Protocol):
         ...
 
     def put_in_place(
-        self, rebuilt: DatabaseUrl, *, is_damaged: bool, disconnect: bool, drop_previous: bool
+        self,
+        rebuilt: DatabaseUrl,
+        *,
+        is_damaged: bool,
+        disconnect: bool,
+        drop_previous: bool,
+        wait_until_sound: Callable[[], object] = already_sound,
     ) -> str | None:
         """Let the rebuilt database take the place, in one step.
 
@@ -141,6 +151,9 @@ class Claim(Protocol):
             is_damaged: the former database can't be read, so that it can't be saved by a backup.
             disconnect: end the sessions of those who use the former one, where the engine can.
             drop_previous: do not keep the former database.
+            wait_until_sound: called before that step, and after what can be undone; returns when
+                the rebuilt database is checked, and raises what was found, which leaves the former
+                in place.
 
         Returns:
             What the former database is called now; None where none is kept.

@@ -1,4 +1,4 @@
-"""Work that other threads do on a backup's moment while its content is written."""
+"""Work that other threads do beside an operation's own, such as counts while it writes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from qadb.backends.base_backups import Moment
 
 T = TypeVar("T")
 
@@ -20,10 +18,13 @@ class Beside:
 
     A count may wait for a lock that somebody holds for hours. What failed here first is the reason
     why the rest did: a moment ends with its connection's transaction.
+
+    Args:
+        interrupt: ends what the threads do just now; called again until they have ended.
     """
 
-    def __init__(self, moment: Moment) -> None:
-        self._moment = moment
+    def __init__(self, interrupt: Callable[[], None]) -> None:
+        self._interrupt = interrupt
         self._pool = ThreadPoolExecutor(2, "qadb-backup")
         self._futures: list[Future[Any]] = []
 
@@ -36,7 +37,7 @@ class Beside:
         reason = self._find_failure() if isinstance(error, Exception) else None
         with self._pool:
             while failure and wait(self._futures, _INTERRUPT_SECONDS).not_done:
-                self._moment.interrupt()  # again, as it may just be between two statements
+                self._interrupt()  # again, as it may just be between two statements
         if reason is not None and reason is not error:
             raise reason from error
 

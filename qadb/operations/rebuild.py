@@ -13,7 +13,13 @@ from qadb.database import Database
 from qadb.errors import RestoreRefused
 from qadb.operations.common import LOCK_TIMEOUT_SECONDS, count_bytes, count_steps
 from qadb.operations.transfer import Transfer
-from qadb.operations.verify import other_engine, rebuilder_of, rebuilding
+from qadb.operations.verify import (
+    check_rebuilt,
+    other_engine,
+    rebuilder_of,
+    rebuilding,
+    rebuilding_unchecked,
+)
 from qadb.owned_folders import temporary_folder
 from qadb.revisions.catalogue import read_catalogue
 from qadb.revisions.runner import run_revisions
@@ -68,12 +74,12 @@ def check_requirements(database: Database, manifest: Manifest) -> None:
 def rebuild(
     content: ByteSource, database: Database, manifest: Manifest, *, jobs: int, progress: Progress
 ) -> Iterator[DatabaseUrl]:
-    """Make a database of the content beside its place, and check it; it is removed at the end.
+    """Make a database of the content beside its place; it is removed at the end.
 
-    It stays where it was put in place meanwhile.
+    It stays where it was put in place meanwhile, for which `check` has to find it sound.
 
     Raises:
-        BackupDamaged: the content is not sound, or not what the manifest says.
+        BackupDamaged: the content can't be rebuilt; where rows are moved, that it is not sound.
         RestoreRefused: content of another engine has a row that can't be stored here.
         StorageFull: there is no room for it.
     """
@@ -82,10 +88,9 @@ def rebuild(
         with _rebuild_by_moving(
             content, database, manifest, taker, jobs=jobs, progress=progress
         ) as rebuilt:
-            database.backend.restorer.check(rebuilt)
             yield rebuilt
         return
-    with rebuilding(
+    with rebuilding_unchecked(
         content,
         database,
         manifest,
@@ -94,6 +99,14 @@ def rebuild(
         on_bytes=count_bytes(progress, "Restoring", manifest.content_bytes),
     ) as rebuilt:
         yield rebuilt
+
+
+def check(database: Database, rebuilt: DatabaseUrl, manifest: Manifest) -> None:
+    """Raise BackupDamaged unless what `rebuild` made is sound and holds what the manifest says."""
+    if find_row_taker(manifest, database) is None:
+        check_rebuilt(database, rebuilt, manifest)
+    else:  # its rows were counted and its keys checked where they were moved
+        database.backend.restorer.check(rebuilt)
 
 
 @contextmanager

@@ -6,81 +6,36 @@ Until that step nothing of the former database is touched, and what it was is ke
 from __future__ import annotations
 
 import time
+from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING
 
 from qadb.backups.archive import ArchiveReader
 from qadb.backups.compression import choose_jobs
-from qadb.errors import (
-    BackupDamaged,
-    DatabaseInUse,
-    NotADatabase,
-    QadbError,
-    RestoreRefused,
-    UnmanagedDatabase,
-)
+from qadb.errors import BackupDamaged, DatabaseInUse, NotADatabase, QadbError
 from qadb.operations.backup import BackupOptions, write_backup
-from qadb.operations.common import (
-    WAIT_LOCK_SECONDS,
-    count_bytes,
-    say_nothing,
-    tell_about_waiting,
-)
-from qadb.operations.rebuild import check_requirements, find_row_taker, rebuild
+from qadb.operations.beside import Beside
+from qadb.operations.common import WAIT_LOCK_SECONDS, say_nothing, tell_about_waiting
+from qadb.operations.rebuild import check, check_requirements, rebuild
+from qadb.operations.restore_plan import RestorePlan, look_at_place, plan_restore
 from qadb.operations.verify import remove_rebuilt
 from qadb.progress import no_progress
-from qadb.revisions.catalogue import read_catalogue
 from qadb.revisions.history import record_entry
-from qadb.revisions.state import read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
-    from qadb.backends.base_backups import Claim
-    from qadb.backups.manifest import Manifest
+    from qadb.backends.base_backups import ByteSource, Claim
     from qadb.database import Database
-    from qadb.progress import Progress
-    from qadb.revisions.catalogue import Revision
+    from qadb.progress import Progress, ProgressEvent
+    from qadb.settings import DatabaseUrl
 
-Standing = Literal["absent", "empty", "managed", "damaged"]
-"""What a restore finds in its place."""
-
-
-@dataclass(frozen=True, slots=True)
-class RestorePlan:
-    """What a restore would do.
-
-    Attributes:
-        path: the backup.
-        size_bytes: of its file.
-        sha256: of its file, which is whole.
-        manifest: what it says of itself.
-        standing: what is in its place now.
-        tables: rows by table that are there now and would be replaced, the tool's own left out.
-        comes: rows by table that would be there instead, likewise.
-        pending: revisions that are to be applied afterwards, oldest first.
-        engine: of the database.
-        moved_from: the backup's engine, where that is another one and its rows are moved.
-    """
-
-    path: Path
-    size_bytes: int
-    sha256: str
-    manifest: Manifest
-    standing: Standing
-    tables: dict[str, int]
-    comes: dict[str, int]
-    pending: tuple[Revision, ...]
-    engine: str
-    moved_from: str | None
-
-    @property
-    def replaces(self) -> bool:
-        """There is something that somebody may miss."""
-        return self.standing in ("managed", "damaged")
+__all__ = ["RestoreOptions", "RestorePlan", "RestoreResult", "plan_restore", "restore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,45 +73,6 @@ class RestoreResult:
     elapsed_seconds: float
 
 
-def plan_restore(
-    database: Database, path: Path, *, progress: Progress = no_progress
-) -> RestorePlan:
-    """Check the backup's file, and say what restoring it would do; writes nothing.
-
-    Raises:
-        BackupNotFound: there is no such file.
-        BackupDamaged: a byte of it is not what was written.
-        RestoreRefused: it is of an engine whose rows this one does not take, or of a revision that
-            this qadb does not know.
-        UnmanagedDatabase: the database is another application's.
-    """
-    with ArchiveReader(path) as archive:
-        manifest, size_bytes = archive.manifest, archive.size_bytes
-        moved_from = None if find_row_taker(manifest, database) is None else manifest.engine
-        catalogue = read_catalogue(database.schema.migrations)
-        if manifest.revision is not None and manifest.revision not in catalogue:
-            raise RestoreRefused(
-                f"The backup is at revision {manifest.revision}, this qadb knows up to "
-                f"{catalogue.head}.",
-                hint="Upgrade qadb: pip install --upgrade qadb",
-            )
-        sha256 = archive.check_seal(count_bytes(progress, "Reading", size_bytes))
-    standing, tables = _look(database)
-    pending = catalogue.after(manifest.revision)
-    return RestorePlan(
-        path,
-        size_bytes,
-        sha256,
-        manifest,
-        standing,
-        tables,
-        _without_own(database, manifest.tables),
-        pending,
-        engine=database.url.engine,
-        moved_from=moved_from,
-    )
-
-
 def restore(
     database: Database,
     plan: RestorePlan,
@@ -177,7 +93,7 @@ def restore(
     """
     options = options or RestoreOptions()
     started, began_at = time.monotonic(), datetime.now(UTC)
-    restorer, jobs = database.backend.restorer, options.jobs or choose_jobs()
+    restorer = database.backend.restorer
     with ExitStack() as stack:
         stack.enter_context(database.translated())
         check_requirements(database, plan.manifest)
@@ -196,45 +112,10 @@ def restore(
         archive = stack.enter_context(ArchiveReader(plan.path))
         _require_same(archive, plan)
         content = stack.enter_context(archive.content())
-        rebuilt = stack.enter_context(
-            rebuild(content, database, plan.manifest, jobs=jobs, progress=progress)
-        )
-        safety_backup, is_damaged = _save(database, options, progress, notify)
-        database.close()
-        previous = claim.put_in_place(
-            rebuilt,
-            is_damaged=is_damaged,
-            disconnect=options.disconnect,
-            drop_previous=options.drop_previous,
-        )
+        exchange = _Exchange(database, plan, options, stack, progress, notify)
+        safety_backup, previous = exchange.run(claim, content)
     _record(database, plan, began_at, time.monotonic() - started, notify)
     return RestoreResult(plan, safety_backup, previous, time.monotonic() - started)
-
-
-def _look(database: Database) -> tuple[Standing, dict[str, int]]:
-    """Find out what stands in the place; raises for what is another application's."""
-    try:
-        state = read_state(database).state
-    except NotADatabase:
-        return "damaged", {}
-    if state in ("absent", "empty"):
-        return ("absent" if state == "absent" else "empty"), {}
-    if state == "unmanaged":
-        raise UnmanagedDatabase(
-            f"{database.url.shown} holds tables that qadb did not make.",
-            hint="Restore into another database: qadb restore PATH --to URL",
-        )
-    try:
-        with database.connect(read_only=True) as connection:
-            rows = database.backend.sizes.count_rows(connection)
-    except NotADatabase:
-        return "damaged", {}
-    return "managed", _without_own(database, rows)
-
-
-def _without_own(database: Database, rows: Mapping[str, int]) -> dict[str, int]:
-    own = database.schema.own_tables
-    return {name: count for name, count in rows.items() if name not in own}
 
 
 def _require_room_to_swap(claim: Claim, options: RestoreOptions) -> None:
@@ -255,31 +136,89 @@ def _require_same(archive: ArchiveReader, plan: RestorePlan) -> None:
         )
 
 
-def _save(
-    database: Database,
-    options: RestoreOptions,
-    progress: Progress,
-    notify: Callable[[str], None],
-) -> tuple[Path | None, bool]:
-    """Back up what will be replaced; returns the backup and whether the former is damaged."""
-    standing, _ = _look(database)
-    if standing == "damaged":
-        return None, True
-    keeps = database.backend.restorer.keeps_previous
-    if standing != "managed" or options.safety_folder is None or keeps:
-        return None, False
-    try:
-        result = write_backup(
-            database,
-            options.safety_folder,
-            BackupOptions(jobs=options.jobs, purpose="restore"),
-            progress=progress,
-            notify=notify,
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """The steps that take long, those that don't need each other beside each other.
+
+    The former database is saved while the new one is rebuilt; what is rebuilt is checked while an
+    engine that copies it into place does so, up to the step that can't be undone.
+
+    Attributes:
+        stack: removes at its end what was rebuilt and not put in place.
+    """
+
+    database: Database
+    plan: RestorePlan
+    options: RestoreOptions
+    stack: ExitStack
+    progress: Progress
+    notify: Callable[[str], None]
+
+    def run(self, claim: Claim, content: ByteSource) -> tuple[Path | None, str | None]:
+        """Return the safety backup, and what the former database is called now."""
+        stop = _Stop()
+        with Beside(stop.set) as beside:
+            standing, _ = look_at_place(self.database)
+            safety_backup, is_damaged = None, standing == "damaged"
+            folder = None if self._keeps_previous else self.options.safety_folder
+            if standing == "managed" and folder is not None:
+                rebuilding = beside.submit(partial(self._rebuild, content, stop.raise_if_set))
+                safety_backup = self._save(folder)
+                is_damaged = safety_backup is None
+                rebuilt = rebuilding.result()
+            else:
+                rebuilt = self._rebuild(content, self.progress)
+            self.database.close()
+            checking = beside.submit(partial(check, self.database, rebuilt, self.plan.manifest))
+            previous = claim.put_in_place(
+                rebuilt,
+                is_damaged=is_damaged,
+                disconnect=self.options.disconnect,
+                drop_previous=self.options.drop_previous,
+                wait_until_sound=checking.result,
+            )
+        return safety_backup, previous
+
+    @property
+    def _keeps_previous(self) -> bool:
+        return self.database.backend.restorer.keeps_previous
+
+    def _rebuild(self, content: ByteSource, progress: Progress) -> DatabaseUrl:
+        jobs = self.options.jobs or choose_jobs()
+        return self.stack.enter_context(
+            rebuild(content, self.database, self.plan.manifest, jobs=jobs, progress=progress)
         )
-    except (NotADatabase, BackupDamaged) as error:
-        notify(f"The former database can't be saved by a backup. {error.message}")
-        return None, True
-    return result.path, False
+
+    def _save(self, folder: Path) -> Path | None:
+        """Back up what will be replaced; None where it turns out to be damaged."""
+        try:
+            result = write_backup(
+                self.database,
+                folder,
+                BackupOptions(jobs=self.options.jobs, purpose="restore"),
+                progress=self.progress,
+                notify=self.notify,
+            )
+        except (NotADatabase, BackupDamaged) as error:
+            self.notify(f"The former database can't be saved by a backup. {error.message}")
+            return None
+        return result.path
+
+
+class _Stop:
+    """Ends, from another thread, work that reports its progress."""
+
+    def __init__(self) -> None:
+        self._event = Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def raise_if_set(self, event: ProgressEvent) -> None:
+        """Show nothing, as another piece of work is being shown; the working thread calls it."""
+        del event
+        if self._event.is_set():
+            raise CancelledError
 
 
 def _record(

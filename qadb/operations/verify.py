@@ -156,7 +156,25 @@ def rebuilding(
     jobs: int,
     on_bytes: OnBytes,
 ) -> Iterator[DatabaseUrl]:
-    """Rebuild content as the database's engine does, and check it; it is removed at the end.
+    """Rebuild content as `rebuilding_unchecked` does, and check it."""
+    with rebuilding_unchecked(
+        content, database, manifest, folder=folder, jobs=jobs, on_bytes=on_bytes
+    ) as rebuilt:
+        check_rebuilt(database, rebuilt, manifest)
+        yield rebuilt
+
+
+@contextmanager
+def rebuilding_unchecked(
+    content: ByteSource,
+    database: Database,
+    manifest: Manifest,
+    *,
+    folder: Path | None,
+    jobs: int,
+    on_bytes: OnBytes,
+) -> Iterator[DatabaseUrl]:
+    """Rebuild content as the database's engine does; it is removed at the end.
 
     Args:
         content: a backup's.
@@ -167,7 +185,7 @@ def rebuilding(
         on_bytes: told how much of the content is read.
 
     Raises:
-        BackupDamaged: it is not sound, or not what the manifest says.
+        BackupDamaged: it can't be rebuilt.
     """
     with (
         database.translated(),
@@ -181,7 +199,6 @@ def rebuilding(
             on_bytes=on_bytes,
         ) as rebuilt,
     ):
-        check_rebuilt(database, rebuilt, manifest)
         yield rebuilt
 
 

@@ -25,8 +25,9 @@ from qadb.backends.postgresql import claiming as postgresql_claiming
 from qadb.backends.sqlite import claiming as sqlite_claiming
 from qadb.backups.rotation import KeepRules
 from qadb.operations import backup as backup_operation
+from qadb.operations import rebuild as rebuild_operation
 from qadb.operations import restore as restore_operation
-from qadb.operations import rotate, verify
+from qadb.operations import rotate
 from qadb.operations.init import init_database
 from qadb.operations.migrate import migrate
 from qadb.operations.rollback import plan_rollback, rollback
@@ -79,8 +80,8 @@ STEPS: dict[str, tuple[object, str]] = {
     "backup-recording": (backup_operation, "record_entry"),
     "removing": (rotate, "remove_backup"),
     "unlinking": (Path, "unlink"),
-    "saving": (restore_operation, "_save"),
-    "checking": (verify, "check_rebuilt"),
+    "saving": (restore_operation, "write_backup"),
+    "checking": (rebuild_operation, "check_rebuilt"),
     "restore-recording": (restore_operation, "record_entry"),
     "sqlite-swap": (sqlite_claiming, "_copy_into"),
     "postgresql-swap": (postgresql_claiming.PlaceClaim, "_swap"),

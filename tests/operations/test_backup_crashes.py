@@ -59,7 +59,6 @@ RESTORE_STEPS = {
     "sqlite": ["checking:1", "saving:1", "publishing:1", "sqlite-swap:1", "restore-recording:1"],
     "postgresql": [
         "checking:1",
-        "saving:1",
         "postgresql-swap:1",
         "postgresql-renaming:2",
         "restore-recording:1",

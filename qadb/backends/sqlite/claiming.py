@@ -16,6 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qadb.backends.base_backups import already_sound
+from qadb.backends.sqlite.copying import PAGES_AT_ONCE
 from qadb.backends.sqlite.errors import translate, translate_os_error
 from qadb.backends.sqlite.files import make_folder, resolve_file
 from qadb.backends.sqlite.locks import exclusive
@@ -63,7 +65,13 @@ class FileClaim:
         return () if _is_readable(self._path) else _find_processes(self._path)
 
     def put_in_place(
-        self, rebuilt: DatabaseUrl, *, is_damaged: bool, disconnect: bool, drop_previous: bool
+        self,
+        rebuilt: DatabaseUrl,
+        *,
+        is_damaged: bool,
+        disconnect: bool,
+        drop_previous: bool,
+        wait_until_sound: Callable[[], object] = already_sound,
     ) -> str | None:
         """Copy into the file, or where it can't be read, set it aside and take its name.
 
@@ -77,8 +85,9 @@ class FileClaim:
         source = resolve_file(rebuilt)
         try:
             if self._path.exists() and not is_damaged and _is_readable(self._path):
-                _copy_into(source, self._path)
+                _copy_into(source, self._path, wait_until_sound)
                 return None
+            wait_until_sound()
             return self._replace(source)
         except sqlite3.Error as error:
             raise translate(error, self._url) from error
@@ -119,40 +128,71 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
     )
 
 
-def _copy_into(source: Path, live: Path) -> None:
-    """Copy all pages in one transaction of the live file's; killed half-way it is undone."""
+def _copy_into(source: Path, live: Path, wait_until_sound: Callable[[], object]) -> None:
+    """Copy all pages in one transaction of the live file's; killed half-way it is undone.
+
+    The source is still being checked meanwhile: the last pages, with which SQLite commits, wait.
+    """
     with closing(_open(live, "rw")) as target:
         (page_size,) = target.execute("PRAGMA page_size").fetchone()
         target.execute("PRAGMA synchronous = FULL")
-        _fit_page_size(source, page_size)
+        pages = _count_pages(source, page_size)
+        if pages is None:
+            wait_until_sound()
+            _change_page_size(source, page_size)
         # SQLite's own waiting can't be interrupted by a signal, what is called between is.
         target.execute("PRAGMA busy_timeout = 0")
-        deadline = time.monotonic() + BUSY_SECONDS
-
-        def watch(status: int, _remaining: int, _total: int) -> None:
-            if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                _wait_or_give_up(live, deadline)
-
         with closing(_open(source, "ro")) as copy:
-            copy.backup(target, pages=-1, progress=watch, sleep=0.05)
+            watch = _Watch(live, wait_until_sound)
+            if pages is None or pages <= PAGES_AT_ONCE:
+                watch.wait_for_the_check()
+            copy.backup(target, pages=PAGES_AT_ONCE, progress=watch, sleep=0.05)
         # What the log took is moved into the file now, unless somebody still reads the old state.
         target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
-def _wait_or_give_up(live: Path, deadline: float) -> None:
-    if time.monotonic() > deadline:
-        users = ", ".join(_find_processes(live)) or "somebody"
-        raise DatabaseInUse(
-            f"{live} is locked by {users} for longer than {BUSY_SECONDS:.0f} s.",
-            hint="Stop what writes to it, then restore again; nothing was changed.",
-        )
+class _Watch:
+    """Called between the steps of a copy into a live file: what it raises undoes the copy."""
+
+    def __init__(self, live: Path, wait_until_sound: Callable[[], object]) -> None:
+        self._live = live
+        self._wait_until_sound = wait_until_sound
+        self._deadline = time.monotonic() + BUSY_SECONDS
+        self._is_sound = False
+
+    def __call__(self, status: int, remaining: int, _total: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            self._wait_or_give_up()
+        elif remaining <= PAGES_AT_ONCE:
+            self.wait_for_the_check()
+
+    def wait_for_the_check(self) -> None:
+        """Return when the source is found sound; asks once."""
+        if not self._is_sound:
+            self._wait_until_sound()
+            self._is_sound = True
+
+    def _wait_or_give_up(self) -> None:
+        if time.monotonic() > self._deadline:
+            users = ", ".join(_find_processes(self._live)) or "somebody"
+            raise DatabaseInUse(
+                f"{self._live} is locked by {users} for longer than {BUSY_SECONDS:.0f} s.",
+                hint="Stop what writes to it, then restore again; nothing was changed.",
+            )
 
 
-def _fit_page_size(source: Path, page_size: int) -> None:
+def _count_pages(source: Path, page_size: int) -> int | None:
+    """Count the source's pages; None where they have another size than the live file's."""
+    with closing(_open(source, "ro")) as connection:
+        if connection.execute("PRAGMA page_size").fetchone() != (page_size,):
+            return None
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    return int(pages)
+
+
+def _change_page_size(source: Path, page_size: int) -> None:
     """Rebuild the source in pages of the live file's size: a log can't change it."""
     with closing(_open(source, "rw")) as connection:
-        if connection.execute("PRAGMA page_size").fetchone() == (page_size,):
-            return
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute(f"PRAGMA page_size = {page_size}")
         connection.execute("VACUUM")
