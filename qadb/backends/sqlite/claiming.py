@@ -136,16 +136,15 @@ def _copy_into(source: Path, live: Path, wait_until_sound: Callable[[], object])
     with closing(_open(live, "rw")) as target:
         (page_size,) = target.execute("PRAGMA page_size").fetchone()
         target.execute("PRAGMA synchronous = FULL")
+        watch = _Watch(live, wait_until_sound)
         pages = _count_pages(source, page_size)
+        if pages is None or pages <= PAGES_AT_ONCE:
+            watch.wait_for_the_check()
         if pages is None:
-            wait_until_sound()
             _change_page_size(source, page_size)
         # SQLite's own waiting can't be interrupted by a signal, what is called between is.
         target.execute("PRAGMA busy_timeout = 0")
         with closing(_open(source, "ro")) as copy:
-            watch = _Watch(live, wait_until_sound)
-            if pages is None or pages <= PAGES_AT_ONCE:
-                watch.wait_for_the_check()
             copy.backup(target, pages=PAGES_AT_ONCE, progress=watch, sleep=0.05)
         # What the log took is moved into the file now, unless somebody still reads the old state.
         target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

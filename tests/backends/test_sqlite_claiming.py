@@ -1,0 +1,80 @@
+"""A rebuilt file is copied into the live one while it is checked; the check has the last word."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qadb.backends.sqlite import claiming
+from qadb.backends.sqlite.copying import PAGES_AT_ONCE
+from qadb.errors import BackupDamaged
+from qadb.settings import DatabaseUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from qadb.backends.sqlite.claiming import FileClaim
+
+BIG, SMALL = PAGES_AT_ONCE * 3, 10
+
+
+def make(path: Path, name: str, *, pages: int, page_size: int = 4096) -> DatabaseUrl:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA page_size = {page_size}")
+        connection.execute("CREATE TABLE named (name, filling)")
+        connection.executemany(
+            "INSERT INTO named VALUES (?, zeroblob(?))", [(name, page_size)] * (pages // 2)
+        )
+        connection.commit()
+        connection.execute("PRAGMA journal_mode = WAL")
+    return DatabaseUrl("sqlite", path=path)
+
+
+def name_in(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        return str(connection.execute("SELECT DISTINCT name FROM named").fetchone()[0])
+
+
+def put(claim: FileClaim, rebuilt: DatabaseUrl, check: Callable[[], object]) -> None:
+    claim.put_in_place(
+        rebuilt, is_damaged=False, disconnect=False, drop_previous=False, wait_until_sound=check
+    )
+
+
+@pytest.mark.parametrize(
+    ("pages", "page_size"), [(BIG, 4096), (SMALL, 4096), (SMALL, 8192)], ids=str
+)
+def test_nothing_is_replaced_before_the_check_has_ended(
+    tmp_path: Path, pages: int, page_size: int
+) -> None:
+    live = tmp_path / "live.sqlite3"
+    claim = claiming.FileClaim(make(live, "former", pages=SMALL), live)
+    rebuilt = make(tmp_path / "rebuilt.sqlite3", "new", pages=pages, page_size=page_size)
+    seen: list[str] = []
+
+    put(claim, rebuilt, lambda: seen.append(name_in(live)))
+
+    assert seen == ["former"]
+    assert name_in(live) == "new"
+
+
+@pytest.mark.parametrize("pages", [BIG, SMALL])
+def test_a_check_that_finds_damage_leaves_the_former_as_it_was(tmp_path: Path, pages: int) -> None:
+    live = tmp_path / "live.sqlite3"
+    claim = claiming.FileClaim(make(live, "former", pages=SMALL), live)
+    rebuilt = make(tmp_path / "rebuilt.sqlite3", "new", pages=pages)
+
+    def find_damage() -> None:
+        raise BackupDamaged("It is damaged.")
+
+    with pytest.raises(BackupDamaged):
+        put(claim, rebuilt, find_damage)
+
+    assert name_in(live) == "former"
+    with closing(sqlite3.connect(live)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        connection.execute("INSERT INTO named VALUES ('former', '')")  # nobody holds a lock
