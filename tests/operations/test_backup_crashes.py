@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KILLS = int(os.environ.get("QADB_TEST_KILLS", "9"))  # beside those at a step
+KILLS = int(os.environ.get("QADB_TEST_KILLS", "6"))  # beside those at a step
 KILLS_BEFORE_THE_NEXT = 3
 MARGIN = 0.9  # of the work's duration: later runs may be faster still
 

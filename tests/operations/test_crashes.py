@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tests.operations.worker import Worker
     from tests.support.postgres_server import PostgresServer
 
-KILLS_OF_INIT = 12
-KILLS_OF_MIGRATION = 8
+KILLS_OF_INIT = 6
+KILLS_OF_MIGRATION = 6
 MARGIN = 0.8  # of the work's duration: later runs may be faster still
 
 

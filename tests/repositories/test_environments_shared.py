@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).parents[2]
 WORKERS = 8
 ENVIRONMENTS = 50
-GRANTS_EACH = 25
+GRANTS_EACH = 10
 
 # The database itself refuses a second run that is under way in an environment.
 ONE_HOLDER = "CREATE UNIQUE INDEX one_holder ON test_runs (environment_id) WHERE status = 'running'"
