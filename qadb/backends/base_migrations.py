@@ -100,6 +100,15 @@ class StatementReader(Protocol):
         """
         ...
 
+    def tables_of_indexes(self, connection: Connection, statement: str) -> tuple[str, ...]:
+        """Return the tables of the indexes that a statement names by themselves, if it does.
+
+        Args:
+            connection: is about to run the statement.
+            statement: such as DROP INDEX, whose effects are on a table that it does not name.
+        """
+        ...
+
     def file_ids(self, connection: Connection) -> dict[str, int]:
         """Return what changes when a table is written anew, by table; empty where nothing does."""
         ...

@@ -147,6 +147,7 @@ class _Listener:
         self._statements: list[tuple[str, tuple[Effect, ...]]] = []
         self._files: dict[str, int] = {}
         self._keys: tuple[ForeignKey, ...] = ()
+        self._tables_of_indexes: tuple[str, ...] = ()
         self._is_asking = False
 
     def attach(self, place: Connection) -> None:
@@ -168,6 +169,7 @@ class _Listener:
         original = place.info.get(ORIGINAL_STATEMENT, statement)
         with self._asking():
             self._keys = self._reader.foreign_keys(place, statement)
+            self._tables_of_indexes = self._reader.tables_of_indexes(place, statement)
         place.info[ORIGINAL_STATEMENT] = original
 
     def _hear(self, place: Connection, _cursor: object, ran: str, *_: object) -> None:
@@ -176,7 +178,9 @@ class _Listener:
         statement: str = place.info.pop(ORIGINAL_STATEMENT, ran)
         with self._asking():
             files = self._reader.file_ids(place)
-        effects = self._reader.read_effects(statement, self._keys)
+        effects = _at_tables(
+            self._reader.read_effects(statement, self._keys), self._tables_of_indexes
+        )
         checked = tuple(_checked(effect, self._files, files) for effect in effects)
         self._statements.append((statement, checked))
         self._files = files
@@ -196,6 +200,15 @@ def _by_former_names(
     """Call tables as the database does, where nothing else has that name by now."""
     renamed = {names_before[x]: own for x, own in columns.items() if x in names_before}
     return {**renamed, **{x: own for x, own in columns.items() if x not in names_before}}
+
+
+def _at_tables(effects: Iterable[Effect], tables: Sequence[str]) -> Iterator[Effect]:
+    """Name the tables of a statement that names their indexes alone."""
+    for effect in effects:
+        if effect.table is not None or not tables:
+            yield effect
+        else:
+            yield from (replace(effect, table=table) for table in tables)
 
 
 def _checked(effect: Effect, before: Mapping[str, int], after: Mapping[str, int]) -> Effect:

@@ -158,6 +158,22 @@ def test_concurrent_index_holds_nobody_up(small_postgresql: Database, folder: Pa
     assert warnings(small_postgresql) == []
 
 
+def test_index_that_goes_locks_the_table_that_it_was_for(
+    small_postgresql: Database, folder: Path
+) -> None:
+    write_revision(folder, "003", "002", up='op.create_index("i", "parent", ["name"])')
+    write_revision(folder, "004", "003", up='op.drop_index("i")')
+    write_revision(folder, "005", "004", up='op.execute("DROP INDEX IF EXISTS i, j")')
+    go_up(small_postgresql, "002")
+    execute(small_postgresql, "INSERT INTO parent VALUES (1, 'a')", "ANALYZE")
+
+    _, dropped, gone_already = plan_of(small_postgresql).steps
+
+    (impact,) = dropped.impacts
+    assert (impact.table, impact.lock, impact.rows) == ("parent", "ACCESS EXCLUSIVE", 1)
+    assert [impact.table for impact in gone_already.impacts] == [None]
+
+
 def test_key_that_goes_locks_the_table_that_it_refers_to(
     small_postgresql: Database, folder: Path
 ) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from qadb.backends.effects import ForeignKey
 
-__all__ = ["file_ids", "foreign_keys", "read_effects"]
+__all__ = ["file_ids", "foreign_keys", "read_effects", "tables_of_indexes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,9 @@ _ALTER_TABLE = _pattern(
 _CREATE_TABLE = _pattern(r"CREATE\s+(?:UNLOGGED\s+)?TABLE\b")
 _HANGS_ON = _pattern(r"\bPARTITION\s+OF\b|\bINHERITS\b")
 _DROP_TABLES = _pattern(rf"DROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?{_NAMES}")
+_OF_INDEXES = _pattern(
+    rf"(?:DROP|REINDEX|ALTER)\s+INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+EXISTS\s+)?{_NAMES}"
+)
 _TRUNCATE = _pattern(rf"TRUNCATE\s+(?:TABLE\s+)?{_NAMES}(?P<further>.*)")
 _LOCK_TABLES = _pattern(rf"LOCK\s+(?:TABLE\s+)?{_NAMES}(?:[\s*]+IN\s+(?P<mode>[\w\s]+?)\s+MODE\b)?")
 _WITH = _pattern(r"WITH\b")
@@ -137,6 +140,14 @@ _HARMLESS = _pattern(
 NOT_CONCURRENTLY = "CREATE INDEX CONCURRENTLY would let writers go on"
 UNKNOWN = "what it locks is not known"
 
+# The tables of the indexes of these names, in the current namespace.
+TABLES_OF_INDEXES = """
+SELECT DISTINCT t.relname FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY (%s)
+ORDER BY 1
+"""
 FILE_IDS = """
 SELECT relname, relfilenode::bigint FROM pg_catalog.pg_class
 WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
@@ -220,6 +231,16 @@ def _at_other_ends(text: str, keys: Sequence[ForeignKey]) -> Iterator[Effect]:
 def _names(tables: str) -> list[str]:
     only = re.compile(r"ONLY\s+(?=\S)", re.IGNORECASE)
     return [unquote(only.sub("", each.strip(" *\n\t"))) for each in split_top_level(tables)]
+
+
+def tables_of_indexes(connection: Connection, statement: str) -> tuple[str, ...]:
+    """Look the tables of the named indexes up, before the statement takes them away."""
+    found = _OF_INDEXES.match(mask(statement))
+    if not found:
+        return ()
+    names = [name.rpartition(".")[2] for name in _names(found["tables"])]
+    rows = connection.exec_driver_sql(TABLES_OF_INDEXES, (names,))
+    return tuple(str(table) for (table,) in rows)
 
 
 def file_ids(connection: Connection) -> dict[str, int]:

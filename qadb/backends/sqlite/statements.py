@@ -57,6 +57,12 @@ def foreign_keys(connection: Connection, statement: str) -> tuple[ForeignKey, ..
     return ()
 
 
+def tables_of_indexes(connection: Connection, statement: str) -> tuple[str, ...]:
+    """None: an index goes without anybody who waits for its table."""
+    del connection, statement
+    return ()
+
+
 def file_ids(connection: Connection) -> dict[str, int]:
     """Nothing tells here whether a statement wrote a table anew."""
     del connection
