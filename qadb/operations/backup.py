@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from sqlalchemy import Connection
+
     from qadb.backups.manifest import Manifest
     from qadb.database import Database
     from qadb.progress import Progress
@@ -32,6 +34,7 @@ __all__ = [
     "BackupResult",
     "create_backup",
     "plan_backup",
+    "record_backup",
     "write_backup",
 ]
 
@@ -190,16 +193,23 @@ def _record(
         return False
     try:
         with database.connect() as connection:
-            record_entry(
-                connection,
-                database,
-                "backup",
-                revision=manifest.revision,
-                applied_at=manifest.taken_at,
-                elapsed_seconds=manifest.elapsed_seconds,
-                backup=str(path),
-            )
+            record_backup(connection, database, path, manifest)
     except QadbError as error:
         notify(f"The backup is made; the database's history was not written. {error.message}")
         return False
     return True
+
+
+def record_backup(
+    connection: Connection, database: Database, path: Path, manifest: Manifest
+) -> None:
+    """Write that there is this backup, in the caller's transaction."""
+    record_entry(
+        connection,
+        database,
+        "backup",
+        revision=manifest.revision,
+        applied_at=manifest.taken_at,
+        elapsed_seconds=manifest.elapsed_seconds,
+        backup=str(path),
+    )

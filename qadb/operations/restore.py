@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from qadb.backups.archive import ArchiveReader
 from qadb.backups.compression import choose_jobs
 from qadb.errors import BackupDamaged, DatabaseInUse, NotADatabase, QadbError
-from qadb.operations.backup import BackupOptions, write_backup
+from qadb.operations.backup import BackupOptions, record_backup, write_backup
 from qadb.operations.beside import Beside
 from qadb.operations.common import WAIT_LOCK_SECONDS, say_nothing, tell_about_waiting
 from qadb.operations.rebuild import check, check_requirements, rebuild
@@ -228,9 +228,10 @@ def _record(
     elapsed_seconds: float,
     notify: Callable[[str], None],
 ) -> None:
-    """Write the restored database's history."""
+    """Write the restored database's history, which is older than the backup that it came in."""
     try:
         with database.connect() as connection:
+            record_backup(connection, database, plan.path, plan.manifest)
             record_entry(
                 connection,
                 database,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qadb.backends.catalog import diff
+from qadb.backups.archive import ArchiveReader
 from qadb.backups.folder import find_latest, list_backups
 from qadb.errors import (
     BackupDamaged,
@@ -58,6 +59,8 @@ def test_everything_is_as_it_was(migrated: Database, place: Path) -> None:
     status = read_status(migrated)
     assert status.database.state == "current"
     assert (status.history[-1].operation, status.history[-1].backup) == ("restore", str(backup))
+    with ArchiveReader(backup) as archive:
+        assert status.last_backup == archive.manifest.taken_at
 
 
 def test_what_was_replaced_is_kept_and_is_not_the_latest(migrated: Database, place: Path) -> None:

@@ -125,9 +125,10 @@ def test_the_history_goes_on(demo: Database, target: Database, tmp_path: Path) -
 
     backup = move(demo, target, tmp_path / "backups")
 
-    *former, last = read_status(target).history
+    *former, made, restored = read_status(target).history
     assert former == list(history)
-    assert (last.operation, last.backup) == ("restore", str(backup))
+    assert (made.operation, made.backup) == ("backup", str(backup))
+    assert (restored.operation, restored.backup) == ("restore", str(backup))
 
 
 def test_the_next_id_is_above_every_id_that_ever_was(
