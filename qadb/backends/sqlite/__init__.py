@@ -11,6 +11,8 @@ from qadb.backends.sqlite import (
     context,
     dumper,
     errors,
+    file_facts,
+    inspecting,
     keys,
     locks,
     migrations,
@@ -42,4 +44,6 @@ backend = Backend(
     dumper=dumper,
     restorer=restorer,
     text_search=text_search,
+    inspector=inspecting,
+    file=file_facts,
 )
