@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import DeclarativeBase
 
     from qadb.backends.base_backups import Dumper, Restorer
-    from qadb.backends.base_health import FileInspector, Inspector, ServerInspector
+    from qadb.backends.base_health import (
+        FileInspector,
+        Inspector,
+        SchemaInspector,
+        ServerInspector,
+    )
     from qadb.backends.base_migrations import MigrationRules, Scratch, StatementReader
     from qadb.backends.base_transfers import RowTaker
     from qadb.backends.catalog import Catalog
@@ -290,6 +295,7 @@ class Backend:
     restorer: Restorer
     text_search: TextSearch
     inspector: Inspector
+    schema: SchemaInspector
     row_taker: RowTaker | None = None
     server: ServerInspector | None = None
     file: FileInspector | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
+    from datetime import date
 
     from sqlalchemy import Connection
 
@@ -35,6 +36,19 @@ class FoundObject:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexUse:
+    """Which indexes are of no use, as far as that was counted.
+
+    Attributes:
+        counted_seconds: for how long.
+        unused: the largest first.
+    """
+
+    counted_seconds: float
+    unused: tuple[FoundObject, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionAge:
     """How far a database is from running out of transaction ids.
 
@@ -56,10 +70,12 @@ class Inspector(Protocol):
     Attributes:
         statements: what is run for each fact, by its name, for people.
         oldest_supported: the oldest version that qadb works with.
+        end_of_life: until when its makers mend a major version.
     """
 
     statements: Mapping[str, str]
     oldest_supported: tuple[int, ...]
+    end_of_life: Mapping[int, date]
 
     def confined(
         self, connection: Connection, *, seconds: float, lock_seconds: float
@@ -79,8 +95,28 @@ class Inspector(Protocol):
         """Ask for nothing, to see how long an answer takes."""
         ...
 
+
+class SchemaInspector(Protocol):
+    """Facts of the catalog; an engine that has no such thing has none of them."""
+
+    def unindexed_keys(self, connection: Connection) -> tuple[FoundObject, ...]:
+        """Foreign keys that no index begins with."""
+        ...
+
+    def duplicate_indexes(self, connection: Connection) -> tuple[FoundObject, ...]:
+        """Indexes that another one serves as well."""
+        ...
+
     def invalid_objects(self, connection: Connection) -> tuple[FoundObject, ...]:
         """Indexes and constraints that are there and not in force."""
+        ...
+
+    def unused_indexes(self, connection: Connection) -> IndexUse:
+        """Indexes that no query has used, the largest first."""
+        ...
+
+    def open_tables(self, connection: Connection) -> tuple[FoundObject, ...]:
+        """Tables whose rows should be confined to a tenant and are not."""
         ...
 
 

@@ -1,94 +1,17 @@
-"""Checks of the connection and of the schema."""
+"""The checks of the connection and of the schema."""
 
 from __future__ import annotations
 
-import statistics
-import time
 from typing import TYPE_CHECKING
 
-from qadb.checks import Check, Finding, Limits, some_or_none
+from qadb.checks import Check, Limits
+from qadb.health import schema_probes as probes
 
 if TYPE_CHECKING:
-    from qadb.backends.base_health import FoundObject
-    from qadb.health.context import Context, HealthCheck
+    from qadb.health.context import HealthCheck
 
-PINGS = 3
-MILLISECONDS = 1000
-
-
-def ping(context: Context) -> Finding:
-    """How long an empty question takes: the median of a few."""
-    seconds = []
-    for _ in range(PINGS):
-        started = time.perf_counter()
-        context.database.backend.inspector.ping(context.connection)
-        seconds.append(time.perf_counter() - started)
-    value = round(statistics.median(seconds) * MILLISECONDS, 3)
-    status = context.limits.judge(value)
-    return Finding(status, f"It answers in {value:g} ms.", value)
-
-
-def revision(context: Context) -> Finding:
-    """Whether the database stands at the newest revision."""
-    state = context.state
-    if state.state == "current":
-        return Finding("ok", f"It is at {state.revision}, the newest revision.", 0)
-    message, hint = _STATES[state.state]
-    names = {"revision": state.revision, "head": state.head, "pending": len(state.pending)}
-    details = tuple(f"{each.revision} {each.title}" for each in state.pending)
-    is_behind = state.state == "behind"
-    return Finding(
-        "warn" if is_behind else "crit",
-        message.format(**names),
-        len(state.pending) if is_behind else 1,
-        details if is_behind else (),
-        hint,
-    )
-
-
-_STATES: dict[str, tuple[str, str]] = {
-    "behind": (
-        "It is behind: at {revision}, {pending} revisions before {head}.",
-        "qadb migrate",
-    ),
-    "ahead": (
-        "It is ahead: at {revision}, and this qadb knows up to {head}.",
-        "pip install --upgrade qadb",
-    ),
-    "forked": (
-        "It is on another line: at {revision}, which this qadb does not know.",
-        "Use the build of qadb that migrated it, or restore a backup: qadb restore latest",
-    ),
-    "unmanaged": (
-        "It holds tables that qadb did not make.",
-        "Name another database in QADB_DATABASE_URL, or take it over: qadb init --adopt",
-    ),
-    "empty": ("It holds nothing yet.", "qadb init"),
-    "absent": ("There is no database.", "qadb init"),
-}
-
-
-def invalid_objects(context: Context) -> Finding:
-    """Indexes and constraints that are there and not in force."""
-    found = context.database.backend.inspector.invalid_objects(context.connection)
-    return judge_objects(context, found, "is not in force", "are not in force")
-
-
-def judge_objects(
-    context: Context, found: tuple[FoundObject, ...], one: str, several: str
-) -> Finding:
-    """Say how many objects are wrong, which, and what mends them."""
-    count = len(found)
-    what = "1 object " + one if count == 1 else f"{count or 'no'} objects {several}"
-    remedies = [each.remedy for each in found if each.remedy]
-    return Finding(
-        context.limits.judge(count),
-        f"{what[0].upper()}{what[1:]}.",
-        count,
-        tuple(f"{each.name}: {each.detail}" for each in found),
-        "; ".join(remedies) or None,
-    )
-
+POSTGRESQL = frozenset({"postgresql"})
+_A_SINGLE_ONE = "our judgement: a single one is wrong"
 
 SCHEMA_CHECKS: tuple[HealthCheck, ...] = (
     Check(
@@ -100,20 +23,59 @@ SCHEMA_CHECKS: tuple[HealthCheck, ...] = (
         cost="cheap",
         why="Whatever works with the database waits this long for each of its questions.",
         remedy="Move closer to the server, or look at what keeps it busy.",
-        probe=ping,
+        probe=probes.ping,
         facts=("ping",),
+    ),
+    Check(
+        id="QADB-S02",
+        title="Server version",
+        group="schema",
+        severity="crit",
+        limits=Limits(
+            "days", 90, None, "https://www.postgresql.org/support/versioning/", lower_is_worse=True
+        ),
+        cost="cheap",
+        why="An unsupported version lacks what qadb relies on; one past its end gets no fixes.",
+        remedy="Upgrade the server to a newer major version.",
+        probe=probes.server_version,
+        reads="The server's version, and how many days its makers still mend it.",
     ),
     Check(
         id="QADB-S03",
         title="Revision",
         group="schema",
         severity="crit",
-        limits=some_or_none(),
+        limits=Limits("revisions", None, 1, _A_SINGLE_ONE),
         cost="cheap",
         why="A program of another revision than the database's fails, or writes what is wrong.",
         remedy="qadb migrate",
-        probe=revision,
+        probe=probes.revision,
         reads="SELECT version_num FROM qadb_version",
+    ),
+    Check(
+        id="QADB-S04",
+        title="Drift",
+        group="schema",
+        severity="warn",
+        limits=Limits("objects", 1, None, _A_SINGLE_ONE),
+        cost="costly",
+        why="What somebody changed by hand is in no backup's revision, is missing in the next "
+        "database, and makes the next migration fail.",
+        remedy="qadb status --drift",
+        probe=probes.drift,
+        reads="The whole catalog, and the one that the revisions make in an empty place.",
+    ),
+    Check(
+        id="QADB-S05",
+        title="Edited revisions",
+        group="schema",
+        severity="warn",
+        limits=Limits("revisions", 1, None, _A_SINGLE_ONE),
+        cost="cheap",
+        why="Databases made before and after the edit differ from here on.",
+        remedy="Take the edit back and write a new revision; see: qadb status",
+        probe=probes.edited_revisions,
+        reads="SELECT * FROM qadb_history",
     ),
     Check(
         id="QADB-S06",
@@ -121,14 +83,83 @@ SCHEMA_CHECKS: tuple[HealthCheck, ...] = (
         group="schema",
         severity="crit",
         limits=Limits(
-            "objects", None, 1, "PostgreSQL: CREATE INDEX, Building Indexes Concurrently"
+            "objects", None, 1, "https://www.postgresql.org/docs/current/sql-createindex.html"
         ),
         cost="cheap",
         why="An invalid index costs every write and serves no query, and a unique one does not "
         "keep duplicates out; a constraint that is not validated vouches for new rows only.",
         remedy="REINDEX INDEX CONCURRENTLY …",
-        probe=invalid_objects,
+        probe=probes.invalid_objects,
         facts=("invalid_objects",),
-        engines=frozenset({"postgresql"}),
+        engines=POSTGRESQL,
+    ),
+    Check(
+        id="QADB-S07",
+        title="Foreign keys without an index",
+        group="schema",
+        severity="warn",
+        limits=Limits(
+            "keys", 1, None, "https://www.postgresql.org/docs/current/ddl-constraints.html"
+        ),
+        cost="cheap",
+        why="Each row deleted or renumbered in the table referred to reads the other one whole.",
+        remedy="CREATE INDEX …",
+        probe=probes.unindexed_keys,
+        facts=("unindexed_keys",),
+    ),
+    Check(
+        id="QADB-S08",
+        title="Duplicate indexes",
+        group="schema",
+        severity="warn",
+        limits=Limits("indexes", 1, None, _A_SINGLE_ONE),
+        cost="cheap",
+        why="Each costs every write and room on disk, and the other one serves the same queries.",
+        remedy="DROP INDEX …",
+        probe=probes.duplicate_indexes,
+        facts=("duplicate_indexes",),
+    ),
+    Check(
+        id="QADB-S09",
+        title="Unused indexes",
+        group="schema",
+        severity="warn",
+        limits=Limits(
+            "B",
+            probes.SMALL_INDEX_BYTES,
+            None,
+            "PgHero: unused indexes; ours: from 10 MB on, after 7 days of counting",
+        ),
+        cost="cheap",
+        why="An index that no query uses costs every write and room on disk.",
+        remedy="DROP INDEX CONCURRENTLY …",
+        probe=probes.unused_indexes,
+        facts=("statistics_age", "unused_indexes"),
+        engines=POSTGRESQL,
+    ),
+    Check(
+        id="QADB-S10",
+        title="Row-level security",
+        group="schema",
+        severity="crit",
+        limits=Limits("tables", None, 1, _A_SINGLE_ONE),
+        cost="cheap",
+        why="Without it a tenant's role reads every other tenant's rows.",
+        remedy="ALTER TABLE … ENABLE ROW LEVEL SECURITY",
+        probe=probes.open_tables,
+        facts=("open_tables",),
+        engines=POSTGRESQL,
+    ),
+    Check(
+        id="QADB-S11",
+        title="Models and revisions",
+        group="schema",
+        severity="warn",
+        limits=Limits("objects", 1, None, _A_SINGLE_ONE),
+        cost="deep",
+        why="Where the revisions make something else than the models say, this build is wrong.",
+        remedy="Install qadb anew: pip install --force-reinstall qadb",
+        probe=probes.drift_of_models,
+        reads="The catalog that the revisions make and the one that the models make.",
     ),
 )

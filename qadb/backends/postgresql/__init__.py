@@ -16,6 +16,7 @@ from qadb.backends.postgresql import (
     locks,
     migrations,
     restorer,
+    schema_facts,
     scratch,
     seeding,
     server_facts,
@@ -46,6 +47,7 @@ backend = Backend(
     restorer=restorer,
     text_search=text_search,
     inspector=inspecting,
+    schema=schema_facts,
     row_taker=taking_over,
     server=server_facts,
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from qadb.backends.base_health import FoundObject
-from qadb.backends.postgresql import server_facts
+from qadb.backends.postgresql import schema_facts, server_facts
 from qadb.backends.postgresql.connector import OLDEST_SUPPORTED
 from qadb.backends.postgresql.refusals import quoted
 
@@ -26,32 +26,20 @@ SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s,
        set_config('idle_in_transaction_session_timeout', %s, true)
 """
 
-# Of the namespaces that are nobody's own: what is built or checked only in part. An index that a
-# session is at work on right now is left out.
-INVALID_SQL: Final = """
-SELECT 'index ' || i.indexrelid::regclass AS name,
-       'left unfinished or broken: it costs every write and serves no query' AS detail,
-       'REINDEX INDEX CONCURRENTLY ' || i.indexrelid::regclass AS remedy
-FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
-JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE NOT (i.indisvalid AND i.indisready) AND n.nspname !~ '^pg_'
-  AND c.relkind = 'i'
-  AND NOT EXISTS (
-    SELECT FROM pg_catalog.pg_stat_progress_create_index AS p WHERE p.index_relid = i.indexrelid)
-UNION ALL
-SELECT 'constraint ' || quote_ident(o.conname) || ' of ' || o.conrelid::regclass,
-       'NOT VALID: rows written before it was made were never checked',
-       'ALTER TABLE ' || o.conrelid::regclass || ' VALIDATE CONSTRAINT ' || quote_ident(o.conname)
-FROM pg_catalog.pg_constraint AS o JOIN pg_catalog.pg_namespace AS n ON n.oid = o.connamespace
-WHERE NOT o.convalidated AND n.nspname !~ '^pg_'
-ORDER BY 1
-"""
-
 oldest_supported: tuple[int, ...] = (OLDEST_SUPPORTED,)
+
+# https://www.postgresql.org/support/versioning/
+end_of_life: Mapping[int, date] = {
+    14: date(2026, 11, 12),
+    15: date(2027, 11, 11),
+    16: date(2028, 11, 9),
+    17: date(2029, 11, 8),
+    18: date(2030, 11, 14),
+}
 
 statements: Mapping[str, str] = {
     "ping": "SELECT 1",
-    "invalid_objects": INVALID_SQL,
+    **schema_facts.STATEMENTS,
     **server_facts.STATEMENTS,
 }
 
@@ -104,9 +92,3 @@ def _state(error: BaseException) -> str | None:
 def ping(connection: Connection) -> None:
     """Ask for nothing."""
     connection.exec_driver_sql(statements["ping"])
-
-
-def invalid_objects(connection: Connection) -> tuple[FoundObject, ...]:
-    """Indexes that are not valid and constraints that were never checked."""
-    rows = connection.exec_driver_sql(INVALID_SQL).all()
-    return tuple(FoundObject(row.name, row.detail, row.remedy) for row in rows)

@@ -17,6 +17,7 @@ from qadb.backends.sqlite import (
     locks,
     migrations,
     restorer,
+    schema_facts,
     scratch,
     seeding,
     sizes,
@@ -45,5 +46,6 @@ backend = Backend(
     restorer=restorer,
     text_search=text_search,
     inspector=inspecting,
+    schema=schema_facts,
     file=file_facts,
 )

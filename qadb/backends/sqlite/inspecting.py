@@ -7,19 +7,24 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from qadb.backends.sqlite import file_facts
+from qadb.backends.sqlite import file_facts, schema_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import date
 
     from sqlalchemy import Connection
 
-    from qadb.backends.base_health import FoundObject
     from qadb.settings import DatabaseUrl
 
 oldest_supported: tuple[int, ...] = (3, 37)
+end_of_life: Mapping[int, date] = {}  # its authors support the whole of 3
 
-statements: Mapping[str, str] = {"ping": "SELECT 1", **file_facts.STATEMENTS}
+statements: Mapping[str, str] = {
+    "ping": "SELECT 1",
+    **schema_facts.STATEMENTS,
+    **file_facts.STATEMENTS,
+}
 
 # A timer can end the moment before the statement begins, which would forget it.
 REPEAT_SECONDS: Final = 0.05
@@ -66,9 +71,3 @@ def missing_grant(error: BaseException, url: DatabaseUrl) -> str | None:
 def ping(connection: Connection) -> None:
     """Ask for nothing."""
     connection.exec_driver_sql(statements["ping"])
-
-
-def invalid_objects(connection: Connection) -> tuple[FoundObject, ...]:
-    """An index of a file is whole, or damaged, which the checks of its pages tell."""
-    del connection
-    return ()
