@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qadb.backends.base_health import (
         FileInspector,
         Inspector,
+        PageInspector,
         SchemaInspector,
         ServerInspector,
     )
@@ -274,6 +275,7 @@ class Backend:
         row_taker: None where the engine takes over no other's rows.
         server: None where the engine is no server.
         file: None where a database is no file.
+        pages: None where nobody but the server sees the database's pages.
     """
 
     name: str
@@ -299,3 +301,4 @@ class Backend:
     row_taker: RowTaker | None = None
     server: ServerInspector | None = None
     file: FileInspector | None = None
+    pages: PageInspector | None = None

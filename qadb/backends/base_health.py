@@ -134,3 +134,19 @@ class FileInspector(Protocol):
     def journal_mode(self, connection: Connection) -> str:
         """How changes are logged: ``wal``, ``delete``, …."""
         ...
+
+
+class PageInspector(Protocol):
+    """Facts that reading a whole database tells; damage may be raised instead of returned."""
+
+    def damaged_pages(self, connection: Connection) -> tuple[str, ...]:
+        """What is wrong with the pages, a sentence each."""
+        ...
+
+    def damage(self, connection: Connection) -> tuple[str, ...]:
+        """The same, and what is wrong between indexes and their tables."""
+        ...
+
+    def broken_references(self, connection: Connection) -> tuple[str, ...]:
+        """Rows that point at rows which are not there, a sentence for each kind."""
+        ...

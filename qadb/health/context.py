@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from qadb.health.backup_facts import read_backup_facts
 from qadb.revisions.state import read_state_on
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from qadb.checks import Check, Limits
     from qadb.database import Database
+    from qadb.health.backup_facts import BackupFacts
     from qadb.revisions.state import DatabaseState
 
 
@@ -23,12 +25,21 @@ class Shared:
     """What several checks want to know and one of them finds out."""
 
     _state: DatabaseState | None = field(default=None, init=False)
+    _backups: BackupFacts | None = field(default=None, init=False)
 
     def state(self, database: Database, connection: Connection) -> DatabaseState:
         """Where the database stands."""
         if self._state is None:
             self._state = read_state_on(connection, database)
         return self._state
+
+    def backups(
+        self, database: Database, connection: Connection, folder: Path | None
+    ) -> BackupFacts:
+        """What is known of the database's backups."""
+        if self._backups is None:
+            self._backups = read_backup_facts(database, connection, folder)
+        return self._backups
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,11 @@ class Context:
     def state(self) -> DatabaseState:
         """Where the database stands."""
         return self.shared.state(self.database, self.connection)
+
+    @property
+    def backups(self) -> BackupFacts:
+        """What is known of the database's backups."""
+        return self.shared.backups(self.database, self.connection, self.backup_dir)
 
 
 HealthCheck: TypeAlias = "Check[Context]"

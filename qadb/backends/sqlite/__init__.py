@@ -16,6 +16,7 @@ from qadb.backends.sqlite import (
     keys,
     locks,
     migrations,
+    page_facts,
     restorer,
     schema_facts,
     scratch,
@@ -48,4 +49,5 @@ backend = Backend(
     inspector=inspecting,
     schema=schema_facts,
     file=file_facts,
+    pages=page_facts,
 )

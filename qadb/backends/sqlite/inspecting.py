@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from qadb.backends.sqlite import file_facts, schema_facts
+from qadb.backends.sqlite import file_facts, page_facts, schema_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,6 +23,7 @@ end_of_life: Mapping[int, date] = {}  # its authors support the whole of 3
 statements: Mapping[str, str] = {
     "ping": "SELECT 1",
     **schema_facts.STATEMENTS,
+    **page_facts.STATEMENTS,
     **file_facts.STATEMENTS,
 }
 
