@@ -106,8 +106,11 @@ def _spell(word: str) -> str:
 
 
 def _unknown(checks: Sequence[HealthCheck], word: str, source: str) -> ConfigurationError:
-    known = [*(check.id for check in checks), *{check.group for check in checks}]
-    close = get_close_matches(_spell(word), known, n=1) or get_close_matches(word, known, n=1)
+    groups = sorted({check.group for check in checks})
+    ids = [check.id for check in checks]
+    close = get_close_matches(word.lower(), groups, n=1) or get_close_matches(
+        _spell(word), ids, n=1
+    )
     hint = f"Did you mean {close[0]}?" if close else "See which there are with: qadb health --list"
     return ConfigurationError(f"{source} names {word!r}, which is no check.", hint=hint)
 
