@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))  # this checkout's qadb, whichever is installed
 
+from docs.generator.checks import checks_page  # noqa: E402 - after the path
 from docs.generator.commands import commands_page  # noqa: E402 - after the path
 from docs.generator.models import models_page  # noqa: E402 - the same
 from docs.generator.repositories import repositories_page  # noqa: E402 - the same
@@ -25,6 +26,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "models.md": models_page,
     "repositories.md": repositories_page,
     "commands.md": commands_page,
+    "checks.md": checks_page,
 }
 
 

@@ -103,8 +103,14 @@ class Database:
         return self._engines.get(read_only=read_only)
 
     @contextmanager
-    def connect(self, *, read_only: bool = False) -> Iterator[Connection]:
+    def connect(
+        self, *, read_only: bool = False, retries: int | None = None
+    ) -> Iterator[Connection]:
         """One connection in one transaction: commits on success, rolls back on error.
+
+        Args:
+            read_only: refuse changes.
+            retries: how often a failed connection is tried again, in place of what is set.
 
         Raises:
             DatabaseUnreachable: no connection, after retries.
@@ -112,7 +118,7 @@ class Database:
         """
         with (
             self.translated(),
-            self._connected(self.engine(read_only=read_only)) as connection,
+            self._connected(self.engine(read_only=read_only), retries) as connection,
             connection.begin(),
         ):
             self.learn_server_version(connection)
@@ -312,12 +318,13 @@ class Database:
         return self._replica
 
     @contextmanager
-    def _connected(self, engine: Engine) -> Iterator[Connection]:
+    def _connected(self, engine: Engine, retries: int | None) -> Iterator[Connection]:
         def connect() -> Connection:
             with self.translated():
                 return engine.connect()
 
-        connection = connect_again(connect, retries=self.connect_retries)
+        again = self.connect_retries if retries is None else retries
+        connection = connect_again(connect, retries=again)
         try:
             yield connection
         finally:

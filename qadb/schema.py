@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import MetaData
 
+    from qadb.checks import Asked, Check
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:
@@ -29,6 +31,7 @@ class Schema:
         application_id: SQLite's ``PRAGMA application_id`` of a managed file.
         unmapped: tables, columns and indexes that one engine needs beside the metadata's own, such
             as a full-text index; revisions make them, and Alembic is not to take them for strays.
+        checks_name: ``package.module:attribute`` of the schema's own checks, if it has any.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Schema:
     history_table: str = "qadb_history"
     application_id: int = 0x71616462  # "qadb"
     unmapped: frozenset[str] = frozenset()
+    checks_name: str | None = None
 
     @property
     def metadata(self) -> MetaData:
@@ -45,6 +49,15 @@ class Schema:
         module_name, attribute = self.metadata_name.split(":")
         metadata: MetaData = getattr(import_module(module_name), attribute)
         return metadata
+
+    @property
+    def checks(self) -> tuple[Check[Asked], ...]:
+        """The schema's own checks, loaded on first use."""
+        if self.checks_name is None:
+            return ()
+        module_name, attribute = self.checks_name.split(":")
+        checks: tuple[Check[Asked], ...] = getattr(import_module(module_name), attribute)
+        return checks
 
     @property
     def own_tables(self) -> frozenset[str]:

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import DeclarativeBase
 
     from qadb.backends.base_backups import Dumper, Restorer
+    from qadb.backends.base_health import (
+        FileInspector,
+        Inspector,
+        PageInspector,
+        SchemaInspector,
+        ServerInspector,
+    )
     from qadb.backends.base_migrations import MigrationRules, Scratch, StatementReader
     from qadb.backends.base_transfers import RowTaker
     from qadb.backends.catalog import Catalog
@@ -266,6 +273,9 @@ class Backend:
 
     Attributes:
         row_taker: None where the engine takes over no other's rows.
+        server: None where the engine is no server.
+        file: None where a database is no file.
+        pages: None where nobody but the server sees the database's pages.
     """
 
     name: str
@@ -286,4 +296,9 @@ class Backend:
     dumper: Dumper
     restorer: Restorer
     text_search: TextSearch
+    inspector: Inspector
+    schema: SchemaInspector
     row_taker: RowTaker | None = None
+    server: ServerInspector | None = None
+    file: FileInspector | None = None
+    pages: PageInspector | None = None

@@ -30,6 +30,7 @@ VERBS: Mapping[str, str] = {
     "backup": "qadb.cli.commands.backup:backup",
     "restore": "qadb.cli.commands.restore:restore",
     "ingest": "qadb.cli.commands.ingest:ingest",
+    "health": "qadb.cli.commands.health:health",
     "stats": "qadb.cli.commands.stats:stats",
     "config": "qadb.cli.commands.config:config",
 }

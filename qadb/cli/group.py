@@ -18,6 +18,7 @@ from typer.main import get_command
 from qadb.cli.boundary import finish, guard
 from qadb.cli.coercion import convert_lightly
 from qadb.cli.context import Invocation
+from qadb.cli.plugin_codes import exit_code_for
 from qadb.cli.signals import terminating_cleanly
 from qadb.cli.verb import VerbCommand
 
@@ -87,7 +88,7 @@ class VerbGroup(TyperGroup):
                 return cast("int | None", self.invoke(ctx))
 
         with terminating_cleanly():
-            code = finish(guard(invocation, run))
+            code = exit_code_for(words, finish(guard(invocation, run)))
         if standalone_mode:
             sys.exit(code)
         return code

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 _PYTHON_TYPE = re.compile(r" <[\w\[\]| ]+>$")  # Typer names an argument's type, for programmers
 
 P = ParamSpec("P")
-Verb: TypeAlias = "Callable[..., ExitCode | None]"
+Verb: TypeAlias = "Callable[..., int | None]"
 
 
-def command(function: Callable[Concatenate[CommandContext, P], ExitCode | None]) -> Verb:
+def command(function: Callable[Concatenate[CommandContext, P], int | None]) -> Verb:
     """Make a verb of a function that takes its context first and its own parameters after it.
 
     The verb has the shared options too. It ends with the exit code that the function returns.
@@ -45,7 +45,7 @@ def command(function: Callable[Concatenate[CommandContext, P], ExitCode | None])
 
     def run(
         typer_context: typer.Context, options: GlobalOptions, values: dict[str, object]
-    ) -> ExitCode | None:
+    ) -> int | None:
         invocation = typer_context.find_object(Invocation) or Invocation()
         body = cast("Verb", function)
         with invocation.begin(typer_context.info_name or "", options) as context:

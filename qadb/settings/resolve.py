@@ -24,9 +24,10 @@ from qadb.settings.sources import Sources, read_sources
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from qadb.settings.health import HealthSettings
     from qadb.settings.url import DatabaseUrl
 
-Shown = str | int | bool | None
+Shown = str | int | float | bool | None
 
 _URLS = ("QADB_DATABASE_URL", "DATABASE_URL", "DATABASE_REPLICA_URL")
 
@@ -62,6 +63,7 @@ class Settings:
     tenant: str | None
     log_level: str
     slow_query_ms: int | None
+    health: HealthSettings
     values: Mapping[str, SettingValue] = field(hash=False)
     notes: tuple[str, ...]
     secrets: frozenset[str] = field(repr=False)
@@ -151,6 +153,7 @@ class _Resolver:
             tenant=self._tenant(),
             log_level=self._choice("QADB_LOG_LEVEL") or "warning",
             slow_query_ms=self._slow_query_ms(),
+            health=self._sources.health,
             values=self._ordered_values(),
             notes=self._sources.notes,
             secrets=secrets,
@@ -158,7 +161,9 @@ class _Resolver:
 
     def _ordered_values(self) -> dict[str, SettingValue]:
         """In the order of the definitions, what is in effect first."""
-        return {name: self._values[name] for name in ("database_url", *VARIABLES)}
+        health = self._sources.health
+        checks = {name: SettingValue(value, health.source) for name, value in health.shown()}
+        return {name: self._values[name] for name in ("database_url", *VARIABLES)} | checks
 
     def _record(self, name: str, value: Shown, raw: RawValue | None) -> None:
         self._values[name] = SettingValue(value, "default" if raw is None else raw.source)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from qadb.errors import ConfigurationError
 from qadb.settings.definitions import OPTION_FLAGS, OPTIONS, VARIABLES
+from qadb.settings.health import HealthSettings
 from qadb.settings.raw import BOOLEANS, Level, RawValue
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Sources:
 
     levels: tuple[Level, ...]
     notes: tuple[str, ...]
+    health: HealthSettings
 
     def find(self, name: str) -> RawValue | None:
         """The strongest value of a variable."""
@@ -43,13 +45,14 @@ def read_sources(
         ConfigurationError: a file can't be read, or states what qadb does not know.
     """
     notes: list[str] = []
+    toml, health = _toml_level(working_dir, notes)
     levels = (
         _option_level(options, working_dir),
         _without_foreign_debug(_environment_level(environ, working_dir), notes),
         _without_foreign_debug(_env_file_level(working_dir, env_file, notes), notes),
-        _toml_level(working_dir, notes),
+        toml,
     )
-    return Sources(levels=levels, notes=tuple(notes))
+    return Sources(levels=levels, notes=tuple(notes), health=health)
 
 
 def folders_upwards(working_dir: Path) -> tuple[Path, ...]:
@@ -124,8 +127,8 @@ def _nearest_env_file(working_dir: Path) -> Path | None:
     return next((path for path in candidates if is_file(path)), None)
 
 
-def _toml_level(working_dir: Path, notes: list[str]) -> Level:
-    """The nearest `qadb.toml` or `[tool.qadb]`; of two in one folder the former."""
+def _toml_level(working_dir: Path, notes: list[str]) -> tuple[Level, HealthSettings]:
+    """What the nearest file says, about checks apart: of two in one folder `qadb.toml`."""
     for folder in folders_upwards(working_dir):
         own, project = folder / "qadb.toml", folder / "pyproject.toml"
         if not is_file(own) and not is_file(project):
@@ -136,10 +139,10 @@ def _toml_level(working_dir: Path, notes: list[str]) -> Level:
         if is_file(own):
             if table is not None:
                 notes.append(f"{own} is used; [tool.qadb] in {project} is not.")
-            return _without_empty(toml_file.read_level(toml_file.read_own_table(own)))
+            table = toml_file.read_own_table(own)
         if table is not None:
-            return _without_empty(toml_file.read_level(table))
-    return {}
+            return _without_empty(toml_file.read_level(table)), toml_file.read_checks(table)
+    return {}, HealthSettings()
 
 
 def _without_empty(level: Level) -> Level:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from qadb.errors import ConfigurationError
 from qadb.settings.definitions import TOML_DATABASE_KEYS, TOML_KEYS, Scalar, Variable
+from qadb.settings.health import HealthSettings, read_health
 from qadb.settings.raw import Level, RawValue, read_text
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _WANTED_TYPES: dict[str, tuple[type, str]] = {
     "boolean": (bool, "true or false"),
 }
 _TEXT: tuple[type, str] = (str, "a string")
+HEALTH = "health"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,16 @@ def read_level(table: Table) -> Level:
     return level
 
 
+def read_checks(table: Table) -> HealthSettings:
+    """What a table says about checks."""
+    return read_health(table.content.get(HEALTH, {}), table.source)
+
+
 def _entries(table: Table) -> Iterator[tuple[str, Variable, object]]:
     """The keys with their variables, those of the nested table ``database`` dotted."""
     for key, value in table.content.items():
+        if key == HEALTH:
+            continue
         if key == "database" and isinstance(value, dict):
             for inner_key, inner_value in value.items():
                 if inner_key not in TOML_DATABASE_KEYS:
@@ -82,7 +91,7 @@ def _entries(table: Table) -> Iterator[tuple[str, Variable, object]]:
 
 
 def _refuse_key(table: Table, key: str) -> NoReturn:
-    known = [*TOML_KEYS, *(f"database.{name}" for name in TOML_DATABASE_KEYS)]
+    known = [*TOML_KEYS, HEALTH, *(f"database.{name}" for name in TOML_DATABASE_KEYS)]
     close = get_close_matches(key, known, n=1)
     hint = f"Did you mean '{close[0]}'?" if close else "`qadb config` lists what can be set."
     raise ConfigurationError(f"{table.source} has the unknown key '{key}'.", hint=hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Outcome: TypeAlias = Literal["passed", "failed", "unknown"]
+Outcome: TypeAlias = Literal["passed", "failed", "unknown", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,10 @@ class Check:
     Attributes:
         name: short and stable.
         messages: what was found, a sentence or a line each; what is well has one at most.
+        elapsed_seconds: how long it took to answer; None where nobody counted.
     """
 
     name: str
     outcome: Outcome
     messages: tuple[str, ...] = ()
+    elapsed_seconds: float | None = None

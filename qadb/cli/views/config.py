@@ -24,7 +24,7 @@ def config_text(values: Mapping[str, SettingValue]) -> Iterator[Block]:
     yield Table(columns, rows)
 
 
-def _spell(value: str | int | bool | None) -> str:
+def _spell(value: str | float | bool | None) -> str:
     if value is None:
         return "-"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
     from qadb.cli.views.checks import Check, Outcome
 
-_LEVELS: dict[Outcome, str] = {"passed": "notice", "failed": "error", "unknown": "warning"}
+_LEVELS: dict[Outcome, str] = {
+    "passed": "notice",
+    "failed": "error",
+    "unknown": "warning",
+    "skipped": "notice",
+}
 
 
 def github_commands(checks: Iterable[Check]) -> str:

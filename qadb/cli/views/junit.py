@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qadb.cli.views.checks import Check
+
+_ELEMENTS: Mapping[str, str] = {"failed": "failure", "unknown": "error", "skipped": "skipped"}
 
 
 def junit_xml(suite: str, checks: Sequence[Check]) -> str:
@@ -19,16 +21,30 @@ def junit_xml(suite: str, checks: Sequence[Check]) -> str:
         tests=str(len(checks)),
         failures=str(sum(check.outcome == "failed" for check in checks)),
         errors=str(sum(check.outcome == "unknown" for check in checks)),
-        skipped="0",
+        skipped=str(sum(check.outcome == "skipped" for check in checks)),
     )
+    timed = [check.elapsed_seconds for check in checks if check.elapsed_seconds is not None]
+    if timed:
+        root.set("time", f"{sum(timed):.6f}")
     for check in checks:
-        case = SubElement(root, "testcase", classname=suite, name=check.name)
-        if check.outcome != "passed":
-            kind = "failure" if check.outcome == "failed" else "error"
-            found = SubElement(case, kind, message=_clean("; ".join(check.messages[:1])))
-            found.text = _clean("\n".join(check.messages))
+        _add_case(root, suite, check)
     indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{tostring(root, encoding="unicode")}\n'
+
+
+def _add_case(root: Element, suite: str, check: Check) -> None:
+    case = SubElement(root, "testcase", classname=suite, name=check.name)
+    if check.elapsed_seconds is not None:
+        case.set("time", f"{check.elapsed_seconds:.6f}")
+    text = _clean("\n".join(check.messages))
+    if check.outcome == "passed":
+        if check.elapsed_seconds is not None:
+            SubElement(case, "system-out").text = text
+        return
+    found = SubElement(
+        case, _ELEMENTS[check.outcome], message=_clean("; ".join(check.messages[:1]))
+    )
+    found.text = text
 
 
 def _clean(text: str) -> str:

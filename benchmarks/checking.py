@@ -1,0 +1,87 @@
+"""`qadb health` as a whole process on a large database, against how long the same start-up takes.
+
+Start-up is `qadb status`, which loads the same libraries, connects and reads the history. On
+SQLite the checks of the pages are the engine's own work: those are timed alone, too.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.backing_up import CHECKOUT
+from benchmarks.pairs import MEGABYTE, run_process
+from qadb.settings.parsing import parse_database_url
+from tests.support.postgres_binaries import find_installations
+from tests.support.postgres_choice import choose_servers
+from tests.support.postgres_server import ServerPool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.postgres_server import PostgresServer
+
+SCALE = 560  # of the demo: some 5 million results
+ROUNDS = 5
+QUICK_CHECK_SHARE = 1.2
+
+
+def run(*, tiny: bool) -> Iterator[str]:
+    """Yield a line a limit."""
+    scale, rounds = (1, 1) if tiny else (SCALE, ROUNDS)
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _sqlite(Path(folder), scale, rounds)
+    with _server() as server:
+        yield from _postgresql(server, scale, rounds)
+
+
+def _sqlite(folder: Path, scale: int, rounds: int) -> Iterator[str]:
+    file = folder / "qa.sqlite3"
+    qadb = _Qadb(f"sqlite:///{file}", folder)
+    qadb("init", "--demo", "--scale", str(scale), "--quiet")()
+    about = f"SQLite, {file.stat().st_size / MEGABYTE:.0f} MB"
+    seconds = qadb.beyond_start_up("health", "--only", "schema", rounds=rounds)
+    yield f"{about}: health --only schema {seconds:.2f} s beyond start-up (at most 0.3)"
+    seconds = qadb.beyond_start_up("health", "--budget", "1h", "--fail-on", "never", rounds=rounds)
+    alone = statistics.median(_timed(lambda: _quick_check(file)) for _ in range(rounds))
+    yield (
+        f"{about}: health {seconds:.2f} s beyond start-up, quick_check alone {alone:.2f} s "
+        f"(at most {QUICK_CHECK_SHARE:g} times)"
+    )
+
+
+def _postgresql(server: PostgresServer, scale: int, rounds: int) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        qadb = _Qadb(server.create_database(), Path(folder))
+        qadb("init", "--demo", "--scale", str(scale), "--quiet")()
+        about = f"PostgreSQL {server.major}"
+        seconds = qadb.beyond_start_up("health", "--only", "schema", rounds=rounds)
+        yield f"{about}: health --only schema {seconds:.2f} s beyond start-up (at most 0.3)"
+        seconds = qadb.beyond_start_up("health", "--fail-on", "never", rounds=rounds)
+        yield f"{about}: health {seconds:.2f} s beyond start-up (at most 1)"
+
+
+@contextmanager
+def _server() -> Iterator[PostgresServer]:
+    pool = ServerPool(find_installations())
+    try:
+        yield pool.get(choose_servers(None)[0])
+    finally:
+        pool.close()
+
+
+def _quick_check(file: Path) -> None:
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+        connection.execute("PRAGMA quick_check").fetchall()
+
+
+def _timed(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started

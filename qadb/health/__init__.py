@@ -1,0 +1,1 @@
+"""Health: one catalogue of checks, and what runs them."""
