@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import sqlite3
 import statistics
+import sys
 import tempfile
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.pairs import MEGABYTE
+from benchmarks.backing_up import CHECKOUT
+from benchmarks.pairs import MEGABYTE, run_process
 from tests.support.postgres_binaries import find_installations
 from tests.support.postgres_choice import choose_servers
 from tests.support.postgres_server import ServerPool
