@@ -83,8 +83,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_environment() -> Iterator[None]:
-    """Hide variables that would lead a test to a database of the person who runs it."""
+def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hide variables that would lead a test to a database, or a cache, of who runs it."""
     prefixes = ["DATABASE_", "QADB_"]
     if not os.environ.get(URL_VARIABLE):  # that server may need its PGPASSFILE, PGSSLROOTCERT, …
         prefixes.append("PG")
@@ -92,6 +92,7 @@ def own_environment() -> Iterator[None]:
         for name in list(os.environ):
             if name.startswith(tuple(prefixes)) and not name.startswith("QADB_TEST_"):
                 environment.delenv(name)
+        environment.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from datetime import date
 
@@ -78,9 +78,21 @@ class Inspector(Protocol):
     end_of_life: Mapping[int, date]
 
     def confined(
-        self, connection: Connection, *, seconds: float, lock_seconds: float
+        self,
+        connection: Connection,
+        *,
+        seconds: float,
+        lock_seconds: float,
+        is_stopped: Callable[[], bool],
     ) -> AbstractContextManager[None]:
-        """Let no statement of the transaction run, or wait for a lock, longer than this."""
+        """Let no statement of the transaction run, or wait for a lock, longer than this.
+
+        Args:
+            connection: has just begun the transaction.
+            seconds: for one statement.
+            lock_seconds: for one lock.
+            is_stopped: asked now and again whether nobody wants the answer any more.
+        """
         ...
 
     def was_stopped(self, error: BaseException) -> bool:

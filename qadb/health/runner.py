@@ -6,7 +6,9 @@ for is not run. Which checks there are and which are wanted is decided elsewhere
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 COSTS: tuple[Cost, ...] = ("cheap", "moderate", "costly", "deep")
 LOCK_SECONDS = 0.5
+COSTLY_AT_ONCE = 2
 LONGEST_SECONDS = 3600.0
 _NOT_MANAGED = ("empty", "unmanaged", "absent")
 
@@ -54,7 +57,7 @@ def run_checks(
         selection: what is wanted.
         budget_seconds: how long all may take together; None: as long as they take.
         backup_dir: where the database's backups are.
-        on_check: told which check runs next.
+        on_check: told which check runs next; costly ones tell from threads of their own.
 
     Raises:
         DatabaseUnreachable: there was no first connection.
@@ -64,15 +67,35 @@ def run_checks(
     if wanted:
         run.connect_first()
     found: dict[str, CheckResult] = {}
-    for check in sorted(wanted, key=lambda check: COSTS.index(check.cost)):
-        on_check(check)
-        found[check.id] = run.ask(check)
+    for cost in COSTS:
+        found |= _run_alike(run, [each for each in wanted if each.cost == cost], cost, on_check)
     return tuple(
         CheckResult(each.check, "skipped", each.skip_reason)
         if each.skip_reason is not None
         else found[each.check.id]
         for each in selection
     )
+
+
+def _run_alike(
+    run: _Run, checks: Sequence[HealthCheck], cost: Cost, on_check: Callable[[HealthCheck], None]
+) -> dict[str, CheckResult]:
+    """Run the checks of one cost: the costly ones two at a time, or they would add up."""
+    if cost != "costly" or len(checks) == 1 or run.has_one_connection:
+        return {check.id: _ask(run, check, on_check) for check in checks}
+    with ThreadPoolExecutor(COSTLY_AT_ONCE, "qadb-health") as pool:
+        try:
+            answers = [pool.submit(_ask, run, check, on_check) for check in checks]
+            return {c.id: answer.result() for c, answer in zip(checks, answers, strict=True)}
+        except BaseException:  # Ctrl-C: what runs must not be waited for
+            run.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _ask(run: _Run, check: HealthCheck, on_check: Callable[[HealthCheck], None]) -> CheckResult:
+    on_check(check)
+    return run.ask(check)
 
 
 class _Run:
@@ -88,6 +111,16 @@ class _Run:
         self._started = time.monotonic()
         self._shared = Shared()
         self._lost: QadbError | None = None
+        self._stopped = threading.Event()
+
+    @property
+    def has_one_connection(self) -> bool:
+        """A database in memory is nowhere else."""
+        return self._database.url.is_memory
+
+    def stop(self) -> None:
+        """End what runs, as far as the engine can."""
+        self._stopped.set()
 
     def connect_first(self) -> None:
         """Connect, with the retries that are set; what else is wrong the checks will tell."""
@@ -143,7 +176,12 @@ class _Run:
         inspector = database.backend.inspector
         with (
             database.connect(read_only=True, retries=0) as connection,
-            inspector.confined(connection, seconds=seconds, lock_seconds=LOCK_SECONDS),
+            inspector.confined(
+                connection,
+                seconds=seconds,
+                lock_seconds=LOCK_SECONDS,
+                is_stopped=self._stopped.is_set,
+            ),
         ):
             database.backend.context.set_context(connection, tenant=None, actor=None)
             context = Context(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qadb.checks import Finding
 from qadb.revisions.history import read_history
+from qadb.revisions.proofs import is_proven, keep, proof_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,11 +92,19 @@ _STATES: dict[str, tuple[str, str]] = {
 
 def drift(context: Context) -> Finding:
     """Whether the catalog is what the revisions make."""
-    from qadb.revisions.drift import find_drift  # noqa: PLC0415 - loads Alembic
-
     if context.state.state not in {"current", "behind"}:
         return Finding("unknown", "It stands at no revision that this qadb knows.")
-    return _judge_drift(context, find_drift(context.database), "its revisions make")
+    proof = proof_of(context.database, context.connection, context.state.revision)
+    if is_proven(proof):
+        return _no_drift("its revisions make")
+    from qadb.revisions.drift import find_drift  # noqa: PLC0415 - loads Alembic
+
+    found = find_drift(context.database)
+    if found.status == "none":
+        with context.database.connect(read_only=True) as connection:  # as it is after comparing
+            if proof == proof_of(context.database, connection, context.state.revision):
+                keep(proof)
+    return _judge_drift(context, found, "its revisions make")
 
 
 def drift_of_models(context: Context) -> Finding:
@@ -114,9 +123,13 @@ def _judge_drift(context: Context, found: Drift, what: str) -> Finding:
         for each in found.differences
     )
     if not count:
-        return Finding("ok", f"The schema is what {what}.", 0)
+        return _no_drift(what)
     objects = "1 object differs" if count == 1 else f"{count} objects differ"
     return Finding(context.limits.judge(count), f"{objects} from what {what}.", count, details)
+
+
+def _no_drift(what: str) -> Finding:
+    return Finding("ok", f"The schema is what {what}.", 0)
 
 
 def _lack(found: str | None) -> str:

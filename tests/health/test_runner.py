@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -307,3 +308,41 @@ def test_a_database_as_it_is_made_passes_every_check_with_limits_of_the_schema(
     assert {check.id for check in all_checks(migrated.schema)} >= {
         result.check.id for result in report.results
     }
+
+
+def test_costly_checks_run_two_at_a_time(migrated: Database) -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    def meets(_: Context) -> Finding:
+        both.wait()
+        return Finding("ok", "They met.")
+
+    results = run(
+        migrated, make_check(1, meets, cost="costly"), make_check(2, meets, cost="costly")
+    )
+
+    assert [result.status for result in results] == ["ok", "ok"]
+
+
+def test_an_interrupted_run_ends_what_runs(file: Database) -> None:
+    def is_interrupted(_: Context) -> Finding:
+        raise KeyboardInterrupt
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(
+            file,
+            make_check(1, is_interrupted, cost="costly"),
+            make_check(2, is_slow, cost="costly"),
+        )
+
+    assert time.monotonic() - started < 15  # it would take some twenty seconds
+
+
+def test_a_database_in_memory_is_asked_with_its_one_connection() -> None:
+    with open_database("sqlite:///:memory:") as database:
+        results = run(
+            database, make_check(1, passes, cost="costly"), make_check(2, passes, cost="costly")
+        )
+
+    assert [result.status for result in results] == ["ok", "ok"]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TIMEOUT_SECONDS = 60
+COVERAGE = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Program:
 
     def environment(self, **variables: str) -> dict[str, str]:
         """The program's environment: what a process and the coverage measuring need, and ours."""
-        kept = ("PATH", "HOME", "TMPDIR", "TZ", "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
+        kept = ("PATH", "HOME", "TMPDIR", "TZ", "XDG_CACHE_HOME", *COVERAGE)
         bare = {name: os.environ[name] for name in kept if name in os.environ}
         return {**bare, "PYTHONPATH": str(CHECKOUT), **self.variables, **variables}
 

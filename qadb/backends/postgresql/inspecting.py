@@ -12,7 +12,7 @@ from qadb.backends.postgresql.connector import OLDEST_SUPPORTED
 from qadb.backends.postgresql.refusals import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import Connection
 
@@ -54,8 +54,11 @@ _READING = {
 
 
 @contextmanager
-def confined(connection: Connection, *, seconds: float, lock_seconds: float) -> Iterator[None]:
-    """Set the server's own timeouts until the transaction ends."""
+def confined(
+    connection: Connection, *, seconds: float, lock_seconds: float, is_stopped: Callable[[], bool]
+) -> Iterator[None]:
+    """Set the server's own timeouts until the transaction ends; they stop what nobody wants."""
+    del is_stopped
     milliseconds = str(max(1, round(seconds * 1000)))
     waiting = str(max(1, round(min(lock_seconds, seconds) * 1000)))
     idle = str(max(1, round(seconds * 1000)) + 60_000)

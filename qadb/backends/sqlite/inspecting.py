@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from qadb.backends.sqlite import file_facts, page_facts, schema_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import date
 
     from sqlalchemy import Connection
@@ -27,12 +28,13 @@ statements: Mapping[str, str] = {
     **file_facts.STATEMENTS,
 }
 
-# A timer can end the moment before the statement begins, which would forget it.
-REPEAT_SECONDS: Final = 0.05
+POLL_SECONDS: Final = 0.05
 
 
 @contextmanager
-def confined(connection: Connection, *, seconds: float, lock_seconds: float) -> Iterator[None]:
+def confined(
+    connection: Connection, *, seconds: float, lock_seconds: float, is_stopped: Callable[[], bool]
+) -> Iterator[None]:
     """Interrupt what still runs after that time; waiting for a lock ends sooner."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, sqlite3.Connection):
@@ -42,10 +44,10 @@ def confined(connection: Connection, *, seconds: float, lock_seconds: float) -> 
     done = threading.Event()
 
     def watch() -> None:
-        wait = seconds
-        while not done.wait(wait):
-            driver.interrupt()
-            wait = REPEAT_SECONDS
+        deadline = time.monotonic() + seconds
+        while not done.wait(min(POLL_SECONDS, max(0.001, deadline - time.monotonic()))):
+            if time.monotonic() >= deadline or is_stopped():
+                driver.interrupt()  # again and again: one between two statements is forgotten
 
     watcher = threading.Thread(target=watch, name="qadb-health-timeout", daemon=True)
     watcher.start()
