@@ -1,7 +1,8 @@
 """Schema: what one database should be.
 
-Joins the metadata, the migrations and the names that mark a database as managed. It is loaded by
-name and loads its metadata only when somebody asks, because most commands need the marks alone.
+Joins the metadata, the migrations, the retention and the names that mark a database as managed. It
+is loaded by name and loads its metadata only when somebody asks, because most commands need the
+marks alone.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from qadb.retention import Retention, load_retention
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +32,7 @@ class Schema:
         application_id: SQLite's ``PRAGMA application_id`` of a managed file.
         unmapped: tables, columns and indexes that one engine needs beside the metadata's own, such
             as a full-text index; revisions make them, and Alembic is not to take them for strays.
+        retention_name: ``package.module:attribute`` of the `Retention`; None: nothing ever goes.
     """
 
     name: str
@@ -38,6 +42,12 @@ class Schema:
     history_table: str = "qadb_history"
     application_id: int = 0x71616462  # "qadb"
     unmapped: frozenset[str] = frozenset()
+    retention_name: str | None = None
+
+    @property
+    def retention(self) -> Retention:
+        """How long rows stay; loaded on first use."""
+        return load_retention(self.retention_name)
 
     @property
     def metadata(self) -> MetaData:

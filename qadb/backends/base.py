@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import DeclarativeBase
 
     from qadb.backends.base_backups import Dumper, Restorer
+    from qadb.backends.base_cleanup import Cleaner
     from qadb.backends.base_migrations import MigrationRules, Scratch, StatementReader
     from qadb.backends.base_transfers import RowTaker
     from qadb.backends.catalog import Catalog
@@ -286,4 +287,5 @@ class Backend:
     dumper: Dumper
     restorer: Restorer
     text_search: TextSearch
+    cleaner: Cleaner
     row_taker: RowTaker | None = None

@@ -31,6 +31,7 @@ VERBS: Mapping[str, str] = {
     "restore": "qadb.cli.commands.restore:restore",
     "ingest": "qadb.cli.commands.ingest:ingest",
     "stats": "qadb.cli.commands.stats:stats",
+    "cleanup": "qadb.cli.commands.cleanup:cleanup",
     "config": "qadb.cli.commands.config:config",
 }
 

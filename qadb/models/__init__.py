@@ -117,6 +117,7 @@ schema = Schema(
     metadata_name="qadb.models.registry:metadata",
     migrations=find_migrations(Path(__file__).parent.parent),
     unmapped=_UNMAPPED,
+    retention_name="qadb.models.retention:retention",
 )
 
 

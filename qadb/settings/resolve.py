@@ -24,6 +24,7 @@ from qadb.settings.sources import Sources, read_sources
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from qadb.settings.retention import RetentionSetting
     from qadb.settings.url import DatabaseUrl
 
 Shown = str | int | bool | None
@@ -44,6 +45,7 @@ class Settings:
     """Everything that a caller can configure, understood and checked.
 
     Attributes:
+        retention: what a TOML file says of it, by table.
         values: every variable by name, secrets hidden; ``database_url`` is the one in effect.
         notes: what the user should know about the configuration.
         secrets: what must never be shown, the secrets of overridden values included.
@@ -62,6 +64,7 @@ class Settings:
     tenant: str | None
     log_level: str
     slow_query_ms: int | None
+    retention: Mapping[str, RetentionSetting] = field(hash=False)
     values: Mapping[str, SettingValue] = field(hash=False)
     notes: tuple[str, ...]
     secrets: frozenset[str] = field(repr=False)
@@ -151,14 +154,18 @@ class _Resolver:
             tenant=self._tenant(),
             log_level=self._choice("QADB_LOG_LEVEL") or "warning",
             slow_query_ms=self._slow_query_ms(),
+            retention=self._sources.retention,
             values=self._ordered_values(),
             notes=self._sources.notes,
             secrets=secrets,
         )
 
     def _ordered_values(self) -> dict[str, SettingValue]:
-        """In the order of the definitions, what is in effect first."""
-        return {name: self._values[name] for name in ("database_url", *VARIABLES)}
+        """In the order of the definitions, what is in effect first, and retention last."""
+        values = {name: self._values[name] for name in ("database_url", *VARIABLES)}
+        for table, setting in self._sources.retention.items():
+            values[f"retention.{table}"] = SettingValue(setting.shown, setting.source)
+        return values
 
     def _record(self, name: str, value: Shown, raw: RawValue | None) -> None:
         self._values[name] = SettingValue(value, "default" if raw is None else raw.source)

@@ -6,7 +6,7 @@ value beyond telling an empty one, and a `DEBUG` that belongs to another tool.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qadb.errors import ConfigurationError
@@ -17,13 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from qadb.settings.retention import RetentionSetting
+    from qadb.settings.toml_file import Table
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Every level that was found, strongest first, and what to tell about the finding."""
+    """Every level that was found, strongest first, and what to tell about the finding.
+
+    Attributes:
+        retention: what the TOML file says of it, by table; no other level does.
+    """
 
     levels: tuple[Level, ...]
     notes: tuple[str, ...]
+    retention: Mapping[str, RetentionSetting] = field(default_factory=dict)
 
     def find(self, name: str) -> RawValue | None:
         """The strongest value of a variable."""
@@ -43,13 +51,14 @@ def read_sources(
         ConfigurationError: a file can't be read, or states what qadb does not know.
     """
     notes: list[str] = []
+    table = _find_table(working_dir, notes)
     levels = (
         _option_level(options, working_dir),
         _without_foreign_debug(_environment_level(environ, working_dir), notes),
         _without_foreign_debug(_env_file_level(working_dir, env_file, notes), notes),
-        _toml_level(working_dir, notes),
+        _toml_level(table),
     )
-    return Sources(levels=levels, notes=tuple(notes))
+    return Sources(levels=levels, notes=tuple(notes), retention=_retention(table))
 
 
 def folders_upwards(working_dir: Path) -> tuple[Path, ...]:
@@ -124,7 +133,7 @@ def _nearest_env_file(working_dir: Path) -> Path | None:
     return next((path for path in candidates if is_file(path)), None)
 
 
-def _toml_level(working_dir: Path, notes: list[str]) -> Level:
+def _find_table(working_dir: Path, notes: list[str]) -> Table | None:
     """The nearest `qadb.toml` or `[tool.qadb]`; of two in one folder the former."""
     for folder in folders_upwards(working_dir):
         own, project = folder / "qadb.toml", folder / "pyproject.toml"
@@ -136,10 +145,26 @@ def _toml_level(working_dir: Path, notes: list[str]) -> Level:
         if is_file(own):
             if table is not None:
                 notes.append(f"{own} is used; [tool.qadb] in {project} is not.")
-            return _without_empty(toml_file.read_level(toml_file.read_own_table(own)))
+            return toml_file.read_own_table(own)
         if table is not None:
-            return _without_empty(toml_file.read_level(table))
-    return {}
+            return table
+    return None
+
+
+def _toml_level(table: Table | None) -> Level:
+    if table is None:
+        return {}
+    from qadb.settings.toml_file import read_level  # noqa: PLC0415  # seldom used
+
+    return _without_empty(read_level(table))
+
+
+def _retention(table: Table | None) -> Mapping[str, RetentionSetting]:
+    if table is None:
+        return {}
+    from qadb.settings.toml_file import read_retention_of  # noqa: PLC0415  # seldom used
+
+    return read_retention_of(table)
 
 
 def _without_empty(level: Level) -> Level:

@@ -6,6 +6,7 @@ from qadb.backends.base import Backend
 from qadb.backends.postgresql import (
     bulk,
     catalog,
+    cleaner,
     conflicts,
     connector,
     context,
@@ -43,5 +44,6 @@ backend = Backend(
     dumper=dumper,
     restorer=restorer,
     text_search=text_search,
+    cleaner=cleaner,
     row_taker=taking_over,
 )

@@ -6,6 +6,7 @@ from qadb.backends.base import Backend
 from qadb.backends.sqlite import (
     bulk,
     catalog,
+    cleaner,
     conflicts,
     connector,
     context,
@@ -42,4 +43,5 @@ backend = Backend(
     dumper=dumper,
     restorer=restorer,
     text_search=text_search,
+    cleaner=cleaner,
 )
