@@ -75,7 +75,7 @@ def _number(value: object, lowest: int, highest: int, label: str) -> int | None:
     """A whole number in its range; a bool is none."""
     if value is None or (type(value) is int and lowest <= value <= highest):
         return value
-    _refuse(label)
+    return _refuse(label)
 
 
 def _refuse(label: str) -> NoReturn:
