@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, select
 
 from qadb.backends.values import Actor
+from qadb.cleaning.archive import read_versions
 from qadb.cleaning.trail import AGENT
 from qadb.errors import LockNotAvailable, TransactionConflict
 
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, MetaData
 
+    from qadb.cleaning.archive import Archived
     from qadb.cleaning.keeping import Keeper
     from qadb.cleaning.subjects import Key, Subject
     from qadb.cleaning.trail import Trail
     from qadb.database import Database
 
-IN_USE = "in_use"
+IN_USE, CHANGED = "in_use", "changed"
 
 ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.2
@@ -44,6 +46,10 @@ class Taken:
     seconds: float = 0.0
 
 
+class _Changed(Exception):
+    """What follows the rows is not what was archived."""
+
+
 class Deleter:
     """Deletes rows of one subject.
 
@@ -54,6 +60,9 @@ class Deleter:
         keeper: tells what stays.
         trail: records what goes.
         lock_timeout_seconds: how long a statement waits for somebody else's lock.
+
+    Attributes:
+        rule: the subject's.
     """
 
     def __init__(
@@ -68,13 +77,19 @@ class Deleter:
     ) -> None:
         self._database = database
         self._connection = connection
+        self.rule = subject.rule
         self._subject = subject
-        self._keeper = keeper
+        self.keeper = keeper
         self._trail = trail
         self._lock_timeout_seconds = lock_timeout_seconds
 
-    def delete(self, tenant: str, keys: Sequence[Key]) -> Taken:
+    def delete(self, tenant: str, keys: Sequence[Key], archived: Archived | None = None) -> Taken:
         """Delete what still goes of these rows; tried again where others are in the way.
+
+        Args:
+            tenant: whose they are.
+            keys: which.
+            archived: what of them is safe, and all that may go then; None asks for nothing.
 
         Raises:
             LockNotAvailable: somebody kept a lock for too long; nothing of these rows is gone.
@@ -82,15 +97,17 @@ class Deleter:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self._database.translated():
-                    return self._delete(tenant, keys)
+                    return self._delete(tenant, keys, archived)
+            except _Changed:
+                return Taken(kept=Counter({CHANGED: len(keys)}))
             except (LockNotAvailable, TransactionConflict):
                 if attempt == ATTEMPTS:
                     raise
                 time.sleep(FIRST_PAUSE_SECONDS * attempt)
         raise AssertionError("every attempt returns or raises")
 
-    def _delete(self, tenant: str, keys: Sequence[Key]) -> Taken:
-        connection, policy = self._connection, self._subject.rule.policy
+    def _delete(self, tenant: str, keys: Sequence[Key], archived: Archived | None) -> Taken:
+        connection, policy = self._connection, self.rule.policy
         with connection.begin():
             started = time.perf_counter()
             self._database.backend.cleaner.begin(
@@ -101,12 +118,16 @@ class Deleter:
                 takes_log=policy.is_log,
             )
             locked = keys if policy.is_log else self._lock(keys)
-            told = self._keeper.sort_out(connection, locked)
+            told = self.keeper.sort_out(connection, locked)
             taken = Taken(kept=told.kept)
             taken.kept[IN_USE] += self._count_passed_over(keys, locked)
-            if told.going:
-                self._delete_rows(told.going, taken)
-                self._trail.record(connection, self._subject, tenant, told.going, taken.deleted)
+            going: Sequence[Key] = told.going
+            if archived is not None:
+                going = self._unchanged(going, archived)
+                taken.kept[CHANGED] += len(told.going) - len(going)
+            if going:
+                self._delete_rows(going, taken, archived)
+                self._trail.record(connection, self._subject, tenant, going, taken.deleted)
             self._database.backend.context.clear_context(connection)
         return Taken(taken.deleted, +taken.kept, time.perf_counter() - started)
 
@@ -124,13 +145,22 @@ class Deleter:
         query = select(func.count()).where(key.in_(missing), self._subject.expired())
         return self._connection.scalar(query) or 0
 
-    def _delete_rows(self, keys: Sequence[Key], taken: Taken) -> None:
+    def _unchanged(self, keys: Sequence[Key], archived: Archived) -> Sequence[Key]:
+        now = read_versions(self._connection, self._subject, keys) if keys else {}
+        return [k for k in keys if k in archived.versions and archived.versions[k] == now.get(k)]
+
+    def _delete_rows(self, keys: Sequence[Key], taken: Taken, archived: Archived | None) -> None:
         subject = self._subject
         metadata: MetaData = subject.table.metadata
         for follower in subject.rule.policy.followers:
             column = metadata.tables[follower.table].c[follower.column]
             statement = delete(column.table).where(column.in_(keys))
-            taken.deleted[follower.table] += self._connection.execute(statement).rowcount
+            rows = self._connection.execute(statement).rowcount
+            taken.deleted[follower.table] += rows
+            if archived is not None:
+                safe = archived.followers[follower.table]
+                if rows != sum(safe.get(key, 0) for key in keys):
+                    raise _Changed
         statement = delete(subject.table).where(subject.key.in_(keys))
         taken.deleted[subject.name] += self._connection.execute(statement).rowcount
 

@@ -6,7 +6,7 @@ out when they have changed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import or_, select, tuple_
 
@@ -42,9 +42,9 @@ class HoldReader:
         self._holds = holds
         self._now = now
         self._known: Sequence[_Hold] = ()
-        self._held: Mapping[str, AbstractSet[Any]] = {}
+        self._held: Mapping[str, AbstractSet[object]] = {}
 
-    def read(self, connection: Connection) -> Mapping[str, AbstractSet[Any]]:
+    def read(self, connection: Connection) -> Mapping[str, AbstractSet[object]]:
         """Held values by the column that other tables have for them; empty without holds."""
         if self._holds is None:
             return {}
@@ -58,10 +58,10 @@ class HoldReader:
             self._known = found
         return self._held
 
-    def columns(self, table: Table) -> Mapping[str, Column[Any]]:
+    def columns(self, table: Table) -> Mapping[str, Column[object]]:
         """For each scope that a table knows, by the scope's column, the table's own column."""
         scopes = () if self._holds is None else self._holds.scopes
-        found: dict[str, Column[Any]] = {}
+        found: dict[str, Column[object]] = {}
         for scope in scopes:
             if scope.table == table.name:
                 (found[scope.column],) = table.primary_key
@@ -81,7 +81,7 @@ class HoldReader:
 
     def _values(
         self, connection: Connection, scope: HoldScope, found: Sequence[_Hold]
-    ) -> AbstractSet[Any]:
+    ) -> AbstractSet[object]:
         """Keys as they are; names as the keys that they stand for, within the hold's tenant."""
         meant = [hold for hold in found if hold.scope == scope.scope]
         if scope.table is None:

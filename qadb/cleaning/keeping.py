@@ -110,7 +110,7 @@ def find_last(connection: Connection, subject: Subject) -> frozenset[Key]:
 
 def referring_columns(
     metadata: MetaData, table: Table, *, but: AbstractSet[str] = frozenset()
-) -> Iterator[Column[Any]]:
+) -> Iterator[Column[object]]:
     """Columns of all tables that refer to the table's key, without those of the tables named."""
     for each in metadata.sorted_tables:
         for constraint in each.constraints:
@@ -139,7 +139,7 @@ def _reasons(
             yield REFERENCED, _refers(column, subject, together.get(column.table.name))
 
 
-def _refers(column: Column[Any], subject: Subject, going: Subject | None) -> ColumnElement[bool]:
+def _refers(column: Column[object], subject: Subject, going: Subject | None) -> ColumnElement[bool]:
     """A row refers to the subject's; one of a table that goes as well counts where it is young."""
     other = column.table.alias()  # it may be the subject's own
     met = exists().where(other.c[column.name] == subject.key)

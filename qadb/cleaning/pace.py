@@ -45,8 +45,12 @@ class Pace:
             start = end
 
     def learn(self, rows: int, seconds: float) -> None:
-        """Note what a transaction took for so many expected rows, and rest."""
-        if rows > 0 and seconds > 0:
+        """Note what a transaction took for so many expected rows, and rest.
+
+        A small one that was short tells nothing: most of it was its beginning and end.
+        """
+        is_telling = rows >= self._rows / 2 or seconds > self._rhythm.batch_seconds
+        if rows > 0 and seconds > 0 and is_telling:
             wanted = rows / seconds * self._rhythm.batch_seconds
             wanted = min(wanted, self._rows * MOST_GROWTH, self._rhythm.most_rows)
             self._rows = max(wanted, LEAST_ROWS)

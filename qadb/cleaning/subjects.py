@@ -57,13 +57,13 @@ class Subject:
         return self.table.name
 
     @property
-    def key(self) -> Column[Any]:
+    def key(self) -> Column[object]:
         """The key's only column."""
         (key,) = self.table.primary_key
         return key
 
     @property
-    def age(self) -> Column[Any]:
+    def age(self) -> Column[datetime]:
         """The column that tells a row's age."""
         return self.table.c[self.rule.policy.age_column]
 
@@ -158,4 +158,4 @@ def _read_portion(
         query = query.where(age < until)
     if last is not None:
         query = query.where(age >= last.age, or_(age > last.age, key > last.key))
-    return [Candidate(*row) for row in connection.execute(query)]
+    return [Candidate(row[0], row[1], row[2]) for row in connection.execute(query)]

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import select
 
 from qadb.cleaning.keeping import REFERENCED, Keeper, referring_columns
-from qadb.cleaning.subjects import CHUNK_ROWS, candidates
+from qadb.cleaning.subjects import CHUNK_ROWS, Candidate, candidates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from sqlalchemy import MetaData
 
@@ -29,12 +30,26 @@ class Unreferenced:
     """What goes of one table.
 
     Attributes:
-        tenants: the keys with their tenants, oldest first within each.
+        owners: tenant and age by key.
         kept: how many stay, by reason.
     """
 
-    tenants: dict[Key, str] = field(default_factory=dict)
+    owners: dict[Key, tuple[str, datetime]] = field(default_factory=dict)
     kept: Counter[str] = field(default_factory=Counter)
+
+    def by_tenant(
+        self, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[tuple[str, Sequence[Candidate]]]:
+        """What goes, as `candidates` tells it."""
+        for tenant in sorted({tenant for tenant, _ in self.owners.values()}):
+            found = [
+                Candidate(key, age, 1)
+                for key, (owner, age) in self.owners.items()
+                if owner == tenant and (since is None or age >= since)
+                if until is None or age < until
+            ]
+            if found:
+                yield tenant, found
 
 
 class _Edge(NamedTuple):
@@ -64,7 +79,8 @@ def _look_at(read: Read, subject: Subject, keeper: Keeper) -> Unreferenced:
     for tenant, portion in candidates(read, subject):
         with read() as connection:
             told = keeper.sort_out(connection, [each.key for each in portion])
-        found.tenants |= dict.fromkeys(told.going, tenant)
+        ages = {each.key: each.age for each in portion}
+        found.owners |= {key: (tenant, ages[key]) for key in told.going}
         found.kept += told.kept
     return found
 
@@ -78,7 +94,7 @@ def _edges(
 ) -> Iterator[_Edge]:
     by_name = {subject.name: subject for subject in subjects}
     followers = {follower.table for follower in parent.rule.policy.followers}
-    keys = [*found[parent.name].tenants]
+    keys = [*found[parent.name].owners]
     for column in referring_columns(metadata, parent.table, but=followers):
         child = by_name.get(column.table.name)
         if child is None:
@@ -97,9 +113,9 @@ def _spare(found: dict[str, Unreferenced], edges: Sequence[_Edge]) -> None:
     parents = defaultdict(list)
     for edge in edges:
         parents[edge.child].append(edge.parent)
-    staying = [child for child in parents if child[1] not in found[child[0]].tenants]
+    staying = [child for child in parents if child[1] not in found[child[0]].owners]
     while staying:
         for table, key in parents.get(staying.pop(), ()):
-            if found[table].tenants.pop(key, None) is not None:
+            if found[table].owners.pop(key, None) is not None:
                 found[table].kept[REFERENCED] += 1
                 staying.append((table, key))
