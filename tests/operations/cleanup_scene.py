@@ -29,7 +29,16 @@ FOLLOWERS = (
     "performance_results",
     "ingest_files",
 )
-SOFT = ("bugs", "notes", "events", "test_cases", "environments", "products", "applications", "users")
+SOFT = (
+    "bugs",
+    "notes",
+    "events",
+    "test_cases",
+    "environments",
+    "products",
+    "applications",
+    "users",
+)
 DAYS = {
     "message_history": ("created_at", 90),
     "tool_executions": ("created_at", 90),
