@@ -5,7 +5,7 @@ This is the way in for Python code. Which statements run is not decided here.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from qadb.backends.registry import load_backend
@@ -147,6 +147,17 @@ class Database:
                 engine, lock_timeout_seconds=lock_timeout_seconds, on_blocked=on_blocked
             ) as connection,
         ):
+            yield connection
+
+    @contextmanager
+    def cleaning(self) -> Iterator[Connection]:
+        """A connection of its own for many short transactions that delete, by the engine's rules.
+
+        What is raised on it is the driver's: each transaction has its own `translated` block.
+        """
+        with self._engines.alone() as engine, ExitStack() as stack:
+            with self.translated():
+                connection = stack.enter_context(self.backend.cleaner.connect(engine))
             yield connection
 
     @contextmanager

@@ -1,7 +1,8 @@
 """Schema: what one database should be.
 
-Joins the metadata, the migrations and the names that mark a database as managed. It is loaded by
-name and loads its metadata only when somebody asks, because most commands need the marks alone.
+Joins the metadata, the migrations, the retention and the names that mark a database as managed. It
+is loaded by name and loads its metadata only when somebody asks, because most commands need the
+marks alone.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from qadb.retention import Retention, load_retention
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +35,7 @@ class Schema:
         unmapped: tables, columns and indexes that one engine needs beside the metadata's own, such
             as a full-text index; revisions make them, and Alembic is not to take them for strays.
         checks_name: ``package.module:attribute`` of the schema's own checks, if it has any.
+        retention_name: ``package.module:attribute`` of the `Retention`; None: nothing ever goes.
     """
 
     name: str
@@ -42,6 +46,12 @@ class Schema:
     application_id: int = 0x71616462  # "qadb"
     unmapped: frozenset[str] = frozenset()
     checks_name: str | None = None
+    retention_name: str | None = None
+
+    @property
+    def retention(self) -> Retention:
+        """How long rows stay; loaded on first use."""
+        return load_retention(self.retention_name)
 
     @property
     def metadata(self) -> MetaData:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import DeclarativeBase
 
     from qadb.backends.base_backups import Dumper, Restorer
+    from qadb.backends.base_cleanup import Cleaner
     from qadb.backends.base_health import (
         FileInspector,
         Inspector,
@@ -298,6 +299,7 @@ class Backend:
     text_search: TextSearch
     inspector: Inspector
     schema: SchemaInspector
+    cleaner: Cleaner
     row_taker: RowTaker | None = None
     server: ServerInspector | None = None
     file: FileInspector | None = None

@@ -1,10 +1,10 @@
-"""What the system refuses when backups are written, in our words."""
+"""What the system refuses when backups and archives are written, in our words."""
 
 from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from qadb.errors import ConfigurationError, InsufficientPrivilege, QadbError, StorageFull
 
@@ -16,8 +16,13 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
+What = Literal["backup", "archive"]
+
+_ANOTHER: dict[What, str] = {"backup": "qadb backup PATH", "archive": "qadb cleanup --archive DIR"}
+
+
 @contextmanager
-def explain_refusals(path: Path) -> Iterator[None]:
+def explain_refusals(path: Path, what: What = "backup") -> Iterator[None]:
     """Turn the system's refusals to write ``path`` into one of ours.
 
     Raises:
@@ -28,10 +33,10 @@ def explain_refusals(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"The backup {path} can't be written: {error.strerror or error}."
+        message = f"The {what} {path} can't be written: {error.strerror or error}."
         if error.errno in _NO_ROOM:
             raise StorageFull(
-                message, hint="Free some space, or name another folder: qadb backup PATH"
+                message, hint=f"Free some space, or name another folder: {_ANOTHER[what]}"
             ) from error
         if error.errno in _NOT_ALLOWED:
             raise InsufficientPrivilege(
@@ -41,4 +46,4 @@ def explain_refusals(path: Path) -> Iterator[None]:
             raise ConfigurationError(
                 message, hint="Name a folder, or a file in one, that can be made."
             ) from error
-        raise QadbError(message, hint="Name another folder: qadb backup PATH") from error
+        raise QadbError(message, hint=f"Name another folder: {_ANOTHER[what]}") from error

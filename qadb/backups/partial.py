@@ -1,4 +1,4 @@
-"""A backup while it is made: a hidden folder beside where it will stand.
+"""A backup, or an archive, while it is made: a hidden folder beside where it will stand.
 
 It holds the file that grows and whatever an engine needs on the way. A killed backup leaves it, and
 the next one removes it.
@@ -10,7 +10,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Final
 
-from qadb.backups.failures import explain_refusals
+from qadb.backups.failures import What, explain_refusals
 from qadb.disk import sync
 from qadb.errors import ConfigurationError
 from qadb.owned_folders import begin_folder, remove_abandoned
@@ -33,8 +33,9 @@ class Partial:
         path: the file in it that becomes the backup.
     """
 
-    def __init__(self, target: Path, folder: Path) -> None:
+    def __init__(self, target: Path, folder: Path, what: What = "backup") -> None:
         self.target = target
+        self._what = what
         self.folder = folder
         self.path = folder / _FILE
 
@@ -44,31 +45,31 @@ class Partial:
         Raises:
             ConfigurationError: the name is taken; what has it is left alone.
         """
-        with explain_refusals(self.target):
+        with explain_refusals(self.target, self._what):
             self.path.chmod(0o600)
             sync(self.path)
             try:
                 _rename_unless_taken(self.path, self.target)
             except FileExistsError:
-                raise _name_is_taken(self.target) from None
+                raise _name_is_taken(self.target, self._what) from None
             sync(self.target.parent)
 
 
 @contextlib.contextmanager
-def begin_partial(target: Path) -> Iterator[Partial]:
+def begin_partial(target: Path, what: What = "backup") -> Iterator[Partial]:
     """Begin a backup that will be called ``target``; nothing is left of it unless published.
 
     Raises:
         ConfigurationError: the name is taken.
         QadbError: the folder can't be made or written.
     """
-    with explain_refusals(target):
+    with explain_refusals(target, what):
         if target.exists():
-            raise _name_is_taken(target)
+            raise _name_is_taken(target, what)
         _make_folder(target.parent)
         folder = begin_folder(target.parent, f".{target.name}.", PARTIAL)
     try:
-        yield Partial(target, folder.path)
+        yield Partial(target, folder.path, what)
     finally:
         folder.remove()
 
@@ -99,8 +100,9 @@ def _rename_unless_taken(source: Path, target: Path) -> None:
         source.rename(target)
 
 
-def _name_is_taken(target: Path) -> ConfigurationError:
+def _name_is_taken(target: Path, what: What) -> ConfigurationError:
+    article = "an" if what == "archive" else "a"
     return ConfigurationError(
-        f"{target} is there already, and a backup replaces nothing.",
+        f"{target} is there already, and {article} {what} replaces nothing.",
         hint="Name a folder: each backup in it gets a name of its own.",
     )

@@ -32,6 +32,7 @@ VERBS: Mapping[str, str] = {
     "ingest": "qadb.cli.commands.ingest:ingest",
     "health": "qadb.cli.commands.health:health",
     "stats": "qadb.cli.commands.stats:stats",
+    "cleanup": "qadb.cli.commands.cleanup:cleanup",
     "config": "qadb.cli.commands.config:config",
 }
 

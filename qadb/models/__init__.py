@@ -118,6 +118,7 @@ schema = Schema(
     migrations=find_migrations(Path(__file__).parent.parent),
     unmapped=_UNMAPPED,
     checks_name="qadb.models.health:CHECKS",
+    retention_name="qadb.models.retention:retention",
 )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qadb.settings.health import HealthSettings
+    from qadb.settings.retention import RetentionSetting
     from qadb.settings.url import DatabaseUrl
 
 Shown = str | int | float | bool | None
@@ -45,6 +46,7 @@ class Settings:
     """Everything that a caller can configure, understood and checked.
 
     Attributes:
+        retention: what a TOML file says of it, by table.
         values: every variable by name, secrets hidden; ``database_url`` is the one in effect.
         notes: what the user should know about the configuration.
         secrets: what must never be shown, the secrets of overridden values included.
@@ -64,6 +66,7 @@ class Settings:
     log_level: str
     slow_query_ms: int | None
     health: HealthSettings
+    retention: Mapping[str, RetentionSetting] = field(hash=False)
     values: Mapping[str, SettingValue] = field(hash=False)
     notes: tuple[str, ...]
     secrets: frozenset[str] = field(repr=False)
@@ -154,16 +157,20 @@ class _Resolver:
             log_level=self._choice("QADB_LOG_LEVEL") or "warning",
             slow_query_ms=self._slow_query_ms(),
             health=self._sources.health,
+            retention=self._sources.retention,
             values=self._ordered_values(),
             notes=self._sources.notes,
             secrets=secrets,
         )
 
     def _ordered_values(self) -> dict[str, SettingValue]:
-        """In the order of the definitions, what is in effect first."""
+        """In the order of the definitions, what is in effect first; checks and retention last."""
         health = self._sources.health
-        checks = {name: SettingValue(value, health.source) for name, value in health.shown()}
-        return {name: self._values[name] for name in ("database_url", *VARIABLES)} | checks
+        values = {name: self._values[name] for name in ("database_url", *VARIABLES)}
+        values |= {name: SettingValue(value, health.source) for name, value in health.shown()}
+        for table, setting in self._sources.retention.items():
+            values[f"retention.{table}"] = SettingValue(setting.shown, setting.source)
+        return values
 
     def _record(self, name: str, value: Shown, raw: RawValue | None) -> None:
         self._values[name] = SettingValue(value, "default" if raw is None else raw.source)

@@ -6,7 +6,7 @@ value beyond telling an empty one, and a `DEBUG` that belongs to another tool.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qadb.errors import ConfigurationError
@@ -18,14 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from qadb.settings.retention import RetentionSetting
+    from qadb.settings.toml_file import Table
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Every level that was found, strongest first, and what to tell about the finding."""
+    """Every level that was found, strongest first, and what to tell about the finding.
+
+    Attributes:
+        retention: what the TOML file says of it, by table; no other level does.
+    """
 
     levels: tuple[Level, ...]
     notes: tuple[str, ...]
     health: HealthSettings
+    retention: Mapping[str, RetentionSetting] = field(default_factory=dict)
 
     def find(self, name: str) -> RawValue | None:
         """The strongest value of a variable."""
@@ -45,14 +53,16 @@ def read_sources(
         ConfigurationError: a file can't be read, or states what qadb does not know.
     """
     notes: list[str] = []
-    toml, health = _toml_level(working_dir, notes)
+    table = _find_table(working_dir, notes)
     levels = (
         _option_level(options, working_dir),
         _without_foreign_debug(_environment_level(environ, working_dir), notes),
         _without_foreign_debug(_env_file_level(working_dir, env_file, notes), notes),
-        toml,
+        _toml_level(table),
     )
-    return Sources(levels=levels, notes=tuple(notes), health=health)
+    return Sources(
+        levels=levels, notes=tuple(notes), health=_health(table), retention=_retention(table)
+    )
 
 
 def folders_upwards(working_dir: Path) -> tuple[Path, ...]:
@@ -127,8 +137,8 @@ def _nearest_env_file(working_dir: Path) -> Path | None:
     return next((path for path in candidates if is_file(path)), None)
 
 
-def _toml_level(working_dir: Path, notes: list[str]) -> tuple[Level, HealthSettings]:
-    """What the nearest file says, about checks apart: of two in one folder `qadb.toml`."""
+def _find_table(working_dir: Path, notes: list[str]) -> Table | None:
+    """The nearest `qadb.toml` or `[tool.qadb]`; of two in one folder the former."""
     for folder in folders_upwards(working_dir):
         own, project = folder / "qadb.toml", folder / "pyproject.toml"
         if not is_file(own) and not is_file(project):
@@ -139,10 +149,34 @@ def _toml_level(working_dir: Path, notes: list[str]) -> tuple[Level, HealthSetti
         if is_file(own):
             if table is not None:
                 notes.append(f"{own} is used; [tool.qadb] in {project} is not.")
-            table = toml_file.read_own_table(own)
+            return toml_file.read_own_table(own)
         if table is not None:
-            return _without_empty(toml_file.read_level(table)), toml_file.read_checks(table)
-    return {}, HealthSettings()
+            return table
+    return None
+
+
+def _toml_level(table: Table | None) -> Level:
+    if table is None:
+        return {}
+    from qadb.settings.toml_file import read_level  # noqa: PLC0415  # seldom used
+
+    return _without_empty(read_level(table))
+
+
+def _health(table: Table | None) -> HealthSettings:
+    if table is None:
+        return HealthSettings()
+    from qadb.settings.toml_file import read_checks  # noqa: PLC0415  # seldom used
+
+    return read_checks(table)
+
+
+def _retention(table: Table | None) -> Mapping[str, RetentionSetting]:
+    if table is None:
+        return {}
+    from qadb.settings.toml_file import read_retention_of  # noqa: PLC0415  # seldom used
+
+    return read_retention_of(table)
 
 
 def _without_empty(level: Level) -> Level:

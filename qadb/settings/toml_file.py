@@ -12,6 +12,7 @@ from qadb.errors import ConfigurationError
 from qadb.settings.definitions import TOML_DATABASE_KEYS, TOML_KEYS, Scalar, Variable
 from qadb.settings.health import HealthSettings, read_health
 from qadb.settings.raw import Level, RawValue, read_text
+from qadb.settings.retention import RetentionSetting, read_retention
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +23,8 @@ _WANTED_TYPES: dict[str, tuple[type, str]] = {
     "boolean": (bool, "true or false"),
 }
 _TEXT: tuple[type, str] = (str, "a string")
-HEALTH = "health"
+_HEALTH = "health"
+_RETENTION = "retention"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +73,33 @@ def read_level(table: Table) -> Level:
 
 def read_checks(table: Table) -> HealthSettings:
     """What a table says about checks."""
-    return read_health(table.content.get(HEALTH, {}), table.source)
+    return read_health(table.content.get(_HEALTH, {}), table.source)
+
+
+def read_retention_of(table: Table) -> dict[str, RetentionSetting]:
+    """What the nested table ``retention`` says, by table of the database.
+
+    Raises:
+        ConfigurationError: it says what is no retention.
+    """
+    content = table.content.get(_RETENTION, {})
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{_RETENTION} in {table.source} must be a table.")
+    return read_retention(content, table.source)
 
 
 def _entries(table: Table) -> Iterator[tuple[str, Variable, object]]:
     """The keys with their variables, those of the nested table ``database`` dotted."""
     for key, value in table.content.items():
-        if key == HEALTH:
+        if key == _HEALTH:
             continue
         if key == "database" and isinstance(value, dict):
             for inner_key, inner_value in value.items():
                 if inner_key not in TOML_DATABASE_KEYS:
                     _refuse_key(table, f"database.{inner_key}")
                 yield f"database.{inner_key}", TOML_DATABASE_KEYS[inner_key], inner_value
+        elif key == _RETENTION:
+            continue  # no variable: see read_retention_of
         elif key in TOML_KEYS:
             yield key, TOML_KEYS[key], value
         else:
@@ -91,7 +107,12 @@ def _entries(table: Table) -> Iterator[tuple[str, Variable, object]]:
 
 
 def _refuse_key(table: Table, key: str) -> NoReturn:
-    known = [*TOML_KEYS, HEALTH, *(f"database.{name}" for name in TOML_DATABASE_KEYS)]
+    known = [
+        *TOML_KEYS,
+        _HEALTH,
+        _RETENTION,
+        *(f"database.{name}" for name in TOML_DATABASE_KEYS),
+    ]
     close = get_close_matches(key, known, n=1)
     hint = f"Did you mean '{close[0]}'?" if close else "`qadb config` lists what can be set."
     raise ConfigurationError(f"{table.source} has the unknown key '{key}'.", hint=hint)

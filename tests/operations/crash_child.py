@@ -28,10 +28,12 @@ from qadb.operations import backup as backup_operation
 from qadb.operations import rebuild as rebuild_operation
 from qadb.operations import restore as restore_operation
 from qadb.operations import rotate
+from qadb.operations.cleanup import CleanupOptions, cleanup
 from qadb.operations.init import init_database
 from qadb.operations.migrate import migrate
 from qadb.operations.rollback import plan_rollback, rollback
 from qadb.revisions import environment, runner
+from tests.operations.cleanup_scene import NOW
 from tests.support.databases import open_database
 
 if TYPE_CHECKING:
@@ -57,14 +59,26 @@ def put_back(database: Database, path: Path) -> object:
     return restore_operation.restore(database, plan, options)
 
 
+def clean_up(database: Database) -> object:
+    """Delete what the scene lets go."""
+    return cleanup(database, CleanupOptions(now=NOW))
+
+
+def archive(database: Database, folder: Path) -> object:
+    """The same, archived first."""
+    return cleanup(database, CleanupOptions(now=NOW, archive=folder))
+
+
 OPERATIONS: dict[str, Callable[[Database], object]] = {
     "init": init_database,
     "migrate": migrate,
     "rollback": _take_all_back,
+    "cleanup": clean_up,
 }
 OPERATIONS_WITH_PATH: dict[str, Callable[[Database, Path], object]] = {
     "backup": back_up,
     "restore": put_back,
+    "archive": archive,
 }
 
 

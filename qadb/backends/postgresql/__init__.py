@@ -6,6 +6,7 @@ from qadb.backends.base import Backend
 from qadb.backends.postgresql import (
     bulk,
     catalog,
+    cleaner,
     conflicts,
     connector,
     context,
@@ -48,6 +49,7 @@ backend = Backend(
     text_search=text_search,
     inspector=inspecting,
     schema=schema_facts,
+    cleaner=cleaner,
     row_taker=taking_over,
     server=server_facts,
 )

@@ -19,6 +19,14 @@ ALL_TENANTS = ("row_security", "off")
 
 def set_context(connection: Connection, *, tenant: str | None, actor: Actor | None) -> None:
     """Set tenant and actor until the transaction ends."""
+    settings = context_settings(tenant=tenant, actor=actor)
+    calls = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(settings))
+    parameters = tuple(word for setting in settings.items() for word in setting)
+    connection.exec_driver_sql(f"SELECT {calls}", parameters)
+
+
+def context_settings(*, tenant: str | None, actor: Actor | None) -> dict[str, str]:
+    """The settings that state them."""
     settings = dict([ALL_TENANTS] if tenant is None else [("qadb.tenant", tenant)])
     if actor is not None:
         stated = {
@@ -28,9 +36,7 @@ def set_context(connection: Connection, *, tenant: str | None, actor: Actor | No
             "session_id": actor.session_id,
         }
         settings |= {f"qadb.{name}": str(v) for name, v in stated.items() if v is not None}
-    calls = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(settings))
-    parameters = tuple(word for setting in settings.items() for word in setting)
-    connection.exec_driver_sql(f"SELECT {calls}", parameters)
+    return settings
 
 
 def clear_context(connection: Connection) -> None:

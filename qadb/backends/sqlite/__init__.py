@@ -6,6 +6,7 @@ from qadb.backends.base import Backend
 from qadb.backends.sqlite import (
     bulk,
     catalog,
+    cleaner,
     conflicts,
     connector,
     context,
@@ -50,4 +51,5 @@ backend = Backend(
     schema=schema_facts,
     file=file_facts,
     pages=page_facts,
+    cleaner=cleaner,
 )

@@ -1,0 +1,110 @@
+"""Deleting beside writers on PostgreSQL, and giving space back."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from qadb.backends.base_cleanup import Rhythm, Space
+from qadb.backends.postgresql.context import context_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import Connection, Engine
+
+    from qadb.backends.values import Actor
+
+POLITE = Rhythm(first_rows=10_000, most_rows=10_000, batch_seconds=0.5, rest=0.0)
+FAST = Rhythm(first_rows=100_000, most_rows=200_000, batch_seconds=5.0, rest=0.0)
+
+MS_PER_SECOND = 1000
+
+SIZES_SQL = text("""
+SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = current_schema() AND c.relname = ANY (:tables)
+""")
+
+# Whoever else holds the table keeps it: nobody waits for a vacuum, nor it for anybody.
+VACUUM_SQL = "VACUUM (ANALYZE, SKIP_LOCKED) {table}"
+
+
+def rhythm(*, is_fast: bool) -> Rhythm:
+    """Nobody waits for rows that are deleted; larger transactions spare some round trips."""
+    return FAST if is_fast else POLITE
+
+
+@contextlib.contextmanager
+def connect(engine: Engine) -> Iterator[Connection]:
+    """Nothing that outlives a transaction."""
+    with engine.connect() as connection:
+        yield connection
+
+
+def begin(
+    connection: Connection,
+    *,
+    tenant: str | None,
+    actor: Actor,
+    lock_timeout_seconds: float,
+    takes_log: bool,
+) -> None:
+    """State tenant, actor and purpose, and limit waiting; all of it ends with the transaction.
+
+    What does not reach the disk before a crash of the server was deleted for nothing, no more.
+    """
+    settings = context_settings(tenant=tenant, actor=actor)
+    settings["lock_timeout"] = f"{round(lock_timeout_seconds * MS_PER_SECOND)}ms"
+    settings["synchronous_commit"] = "off"
+    if takes_log:
+        settings["qadb.audit_cleanup"] = "on"
+    calls = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(settings))
+    parameters = tuple(word for setting in settings.items() for word in setting)
+    connection.exec_driver_sql(f"SELECT {calls}", parameters)
+
+
+def reclaim(
+    connection: Connection,
+    tables: Sequence[str],
+    *,
+    is_fast: bool,
+    time_left: Callable[[], float | None],
+    notify: Callable[[str], None],
+) -> Space:
+    """Vacuum the tables: their room serves new rows, and empty ends of files go to the system."""
+    del is_fast
+    if not tables:
+        return Space("none", 0)
+    before = _size(connection, tables)
+    quote = connection.dialect.identifier_preparer.quote
+    driver = connection.connection.driver_connection
+    if driver is None:
+        raise TypeError("this connection is closed")
+    is_complete = True
+    driver.autocommit = True
+    try:
+        for table in tables:
+            left = time_left()
+            if left is not None and left <= 0:
+                is_complete = False
+                break
+            with driver.cursor() as cursor:
+                cursor.execute(VACUUM_SQL.format(table=quote(table)))
+        for notice in driver.notices:
+            notify(f"The server says: {' '.join(notice.split())}")
+    finally:
+        driver.autocommit = False
+    freed = max(0, before - _size(connection, tables))
+    explanation = (
+        "PostgreSQL keeps the rest in the tables' files for new rows; only VACUUM FULL or pg_repack"
+        " would give it to the system."
+    )
+    return Space("vacuum", freed, None, is_complete, explanation)
+
+
+def _size(connection: Connection, tables: Sequence[str]) -> int:
+    with connection.begin():
+        return int(connection.scalar(SIZES_SQL, {"tables": list(tables)}) or 0)

@@ -1,0 +1,151 @@
+"""Deleting beside writers on SQLite, where one writes at a time, and giving space back.
+
+A writer that waits asks again at growing intervals: what lasts 10 ms and then pauses as long lets
+it in soon. Each transaction is whole on the disk or not there; its sync is left to the next
+checkpoint, so a loss of power may bring back rows of the last moments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qadb.backends.base_cleanup import Rhythm, Space, SpaceMethod
+from qadb.backends.sqlite.context import CLEAR_SQL
+from qadb.backends.sqlite.copying import driver_of
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import Connection, Engine
+
+    from qadb.backends.values import Actor
+
+POLITE = Rhythm(first_rows=500, most_rows=50_000, batch_seconds=0.010, rest=1.0)
+FAST = Rhythm(first_rows=200_000, most_rows=2_000_000, batch_seconds=5.0, rest=0.0)
+
+WORTHWHILE = 0.1  # of the file: less is filled again by what comes next
+INCREMENTAL = 2
+FIRST_PAGES = 64
+MOST_PAGES = 16_384
+
+BEGIN_SQL = """
+INSERT INTO audit_context (id, user_id, ip_address, user_agent, session_id, is_cleanup)
+VALUES (1, ?, ?, ?, ?, ?)
+"""
+
+
+def rhythm(*, is_fast: bool) -> Rhythm:
+    """Polite to writers, or one long transaction after the other."""
+    return FAST if is_fast else POLITE
+
+
+@contextlib.contextmanager
+def connect(engine: Engine) -> Iterator[Connection]:
+    """A connection whose commits wait for no disk."""
+    with engine.connect() as connection:
+        driver = driver_of(connection)
+        (former,) = driver.execute("PRAGMA synchronous").fetchone()
+        driver.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield connection
+        finally:  # a database in memory has this connection alone
+            with contextlib.suppress(Exception):
+                driver.execute(f"PRAGMA synchronous = {former}")
+
+
+def begin(
+    connection: Connection,
+    *,
+    tenant: str | None,
+    actor: Actor,
+    lock_timeout_seconds: float,
+    takes_log: bool,
+) -> None:
+    """State the actor; the lock is the transaction's already, and a file knows no tenants."""
+    del tenant, lock_timeout_seconds
+    connection.exec_driver_sql(CLEAR_SQL)
+    facts = (actor.user_id, actor.ip_address, actor.user_agent, actor.session_id, takes_log)
+    connection.exec_driver_sql(BEGIN_SQL, facts)
+
+
+def reclaim(
+    connection: Connection,
+    tables: Sequence[str],
+    *,
+    is_fast: bool,
+    time_left: Callable[[], float | None],
+    notify: Callable[[str], None],
+) -> Space:
+    """Shorten the file where a tenth of it is empty, page by page or all at once."""
+    del tables
+    driver = driver_of(connection)
+    before, free = _pages(driver)
+    page_size = _ask(driver, "page_size")
+    if free < before * WORTHWHILE:
+        _checkpoint(driver)
+        reason = "Less than a tenth of the file is empty: that is left for new rows."
+        return Space("none", 0, free * page_size, explanation=reason if free else None)
+    is_complete, explanation = True, None
+    method: SpaceMethod = "none"
+    is_incremental = _ask(driver, "auto_vacuum") == INCREMENTAL
+    if is_fast and _has_room(driver, (before - free) * page_size):
+        notify("Writing the file anew; writers wait until that is done.")
+        driver.execute("VACUUM")
+        method = "vacuum"
+    elif is_incremental:
+        method = "incremental_vacuum"
+        is_complete = _shorten(driver, time_left)
+    else:
+        explanation = (
+            "The file was made without incremental vacuum: `qadb cleanup --fast` shortens it"
+            " where the disk has room for a copy."
+        )
+    _checkpoint(driver)
+    after, free = _pages(driver)
+    freed = max(0, before - after) * page_size
+    return Space(method, freed, free * page_size, is_complete, explanation)
+
+
+def _ask(driver: sqlite3.Connection, pragma: str) -> int:
+    return int(driver.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
+def _pages(driver: sqlite3.Connection) -> tuple[int, int]:
+    return _ask(driver, "page_count"), _ask(driver, "freelist_count")
+
+
+def _has_room(driver: sqlite3.Connection, size_bytes: int) -> bool:
+    """A copy is made among temporary files, and another in the log beside the file."""
+    name = driver.execute("PRAGMA database_list").fetchone()[2]
+    folders = {Path(name).parent if name else Path.cwd(), Path(tempfile.gettempdir())}
+    return all(shutil.disk_usage(folder).free > 2 * size_bytes for folder in folders)
+
+
+def _shorten(driver: sqlite3.Connection, time_left: Callable[[], float | None]) -> bool:
+    """Move pages from the file's end into its gaps, politely; True when none is left."""
+    pages = float(FIRST_PAGES)
+    while _ask(driver, "freelist_count"):
+        left = time_left()
+        if left is not None and left <= 0:
+            return False
+        started = time.perf_counter()
+        driver.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
+        seconds = time.perf_counter() - started
+        pages = max(1.0, min(pages / seconds * POLITE.batch_seconds, 2 * pages, MOST_PAGES))
+        time.sleep(seconds * POLITE.rest)
+    return True
+
+
+def _checkpoint(driver: sqlite3.Connection) -> None:
+    """Move the log into the file, then empty it if nobody is in the way: nobody waits for that."""
+    timeout = _ask(driver, "busy_timeout")
+    driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    driver.execute("PRAGMA busy_timeout = 0")
+    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    driver.execute(f"PRAGMA busy_timeout = {timeout}")

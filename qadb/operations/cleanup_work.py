@@ -1,0 +1,130 @@
+"""What a plan and a cleanup have in common: options, rules, and the rows that they are about."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from qadb.cleaning.holds import HoldReader
+from qadb.cleaning.keeping import Keeper, find_last
+from qadb.cleaning.rules import Rule, Wishes, find_rules
+from qadb.cleaning.subjects import candidates, make_subject
+from qadb.cleaning.unreferenced import find_unreferenced
+from qadb.revisions.state import read_state, require_current, require_managed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from qadb.cleaning.subjects import Candidate, Key, Subject
+    from qadb.cleaning.unreferenced import Unreferenced
+    from qadb.database import Database
+    from qadb.settings.retention import RetentionSetting
+
+
+@dataclass(frozen=True, slots=True)
+class CleanupOptions:
+    """How to clean up.
+
+    Attributes:
+        wishes: what is said of the policies.
+        settings: what the configuration says of them, by table.
+        tenant: the only one meant; None: all.
+        is_fast: writers may be shut out for long.
+        max_seconds: when to stop; None: when all is done.
+        archive: a folder for what goes; None: it is kept nowhere.
+        now: what ages count up to; None: the present.
+    """
+
+    wishes: Wishes = field(default_factory=Wishes)
+    settings: Mapping[str, RetentionSetting] = field(default_factory=dict)
+    tenant: str | None = None
+    is_fast: bool = False
+    max_seconds: float | None = None
+    archive: Path | None = None
+    now: datetime | None = None
+
+
+class Work:
+    """One database with the rules that hold for it.
+
+    Attributes:
+        rules: all that are meant, in the order in which they are carried out.
+        rules_in_force: those of them that let anything go.
+    """
+
+    def __init__(self, database: Database, options: CleanupOptions) -> None:
+        now = options.now or datetime.now(UTC)
+        retention = database.schema.retention
+        self.database = database
+        self.options = options
+        self.rules = find_rules(retention, options.settings, options.wishes, now)
+        self.rules_in_force = [rule for rule in self.rules if rule.cutoff is not None]
+        self.metadata = database.schema.metadata
+        self._holds = HoldReader(self.metadata, retention.holds, now)
+        self._unreferenced: dict[str, Unreferenced] | None = None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A short transaction that reads, confined as the cleanup is."""
+        with self.database.connect(read_only=True) as connection:
+            self.database.backend.context.set_context(
+                connection, tenant=self.options.tenant, actor=None
+            )
+            yield connection
+
+    def require_current(self) -> str | None:
+        """Raise unless the database stands at this qadb's revision, which is returned."""
+        if not self.database.exists():
+            require_managed(self.database, read_state(self.database))
+        with self.database.connect(read_only=True) as connection:
+            return require_current(self.database, connection).revision
+
+    def subject(self, rule: Rule) -> Subject:
+        """The rule's table."""
+        return make_subject(rule, self.metadata, self.options.tenant)
+
+    def keeper(self, subject: Subject) -> Keeper:
+        """Tells its rows apart, now and in later transactions."""
+        with self.read() as connection:
+            last = find_last(connection, subject)
+        together = (subject,) if subject.rule.policy.is_soft else ()
+        return Keeper(subject, self.metadata, self._holds, last, together)
+
+    def candidates(
+        self, subject: Subject, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[tuple[str, Sequence[Candidate]]]:
+        """Yield what is old enough, by tenant; of softly deleted rows those that go."""
+        if subject.rule.policy.is_soft:
+            return self._find_unreferenced()[subject.name].by_tenant(since, until)
+        return candidates(self.read, subject, since=since, until=until)
+
+    def kept_before(self, rule: Rule) -> Mapping[str, int]:
+        """What stays that is no candidate any more."""
+        policy = rule.policy
+        return self._find_unreferenced()[policy.table].kept if policy.is_soft else {}
+
+    def find(self, rule: Rule) -> Iterator[tuple[Subject, Sequence[Key], Mapping[str, int]]]:
+        """Yield what goes, with how many stay of those looked at."""
+        subject = self.subject(rule)
+        yield subject, (), self.kept_before(rule)
+        keeper = None if rule.policy.is_soft else self.keeper(subject)
+        for _, portion in self.candidates(subject):
+            keys = [each.key for each in portion]
+            if keeper is None:
+                yield subject, keys, {}
+                continue
+            with self.read() as connection:
+                told = keeper.sort_out(connection, keys)
+            yield subject, told.going, told.kept
+
+    def _find_unreferenced(self) -> dict[str, Unreferenced]:
+        """What goes of all softly deleted rows, found before the first one does."""
+        if self._unreferenced is None:
+            soft = [self.subject(rule) for rule in self.rules_in_force if rule.policy.is_soft]
+            self._unreferenced = find_unreferenced(self.read, self.metadata, soft, self._holds)
+        return self._unreferenced
