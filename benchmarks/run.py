@@ -15,6 +15,7 @@ NAMES = (
     "startup",
     "migrating",
     "backing_up",
+    "cleaning",
     "ingest_speed",
     "ingest_memory",
     "bulk_insert",

@@ -168,6 +168,7 @@ def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict
         "rollback": ["rollback", "002", "--dry-run"],
         "backup": ["backup"],
         "restore": ["restore", "latest", "--dry-run"],
+        "cleanup": ["cleanup", "--dry-run"],
         "config": ["config"],
     }
     return {
