@@ -16,6 +16,7 @@ NAMES = (
     "migrating",
     "backing_up",
     "checking",
+    "cleaning",
     "ingest_speed",
     "ingest_memory",
     "bulk_insert",

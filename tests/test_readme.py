@@ -169,6 +169,7 @@ def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict
         "backup": ["backup"],
         "restore": ["restore", "latest", "--dry-run"],
         "health": ["health"],
+        "cleanup": ["cleanup", "--dry-run"],
         "config": ["config"],
     }
     return {

@@ -201,20 +201,49 @@ class Scene:
             )
         ages = (10, 89, 91, 500)
         for number, days in enumerate(ages, 1):
-            self.add("agent_executions", id=UUID(int=number), execution_id=f"e{number}",
-                     agent_name="a", prompt="p", status="completed", created_at=ago(days))  # fmt: skip
+            self.add(
+                "agent_executions",
+                id=UUID(int=number),
+                execution_id=f"e{number}",
+                agent_name="a",
+                prompt="p",
+                status="completed",
+                created_at=ago(days),
+            )
         for number, days in enumerate(ages, 1):
-            self.add("tool_executions", id=UUID(int=number), correlation_id="c", tool_name="t",
-                     agent_id=UUID(int=5 - number), status="success", created_at=ago(days))  # fmt: skip
-            self.add("llm_round_table_results", id=UUID(int=number), result_id=f"r{number}",
-                     task_category="c", prompt="p", created_at=ago(days))  # fmt: skip
-            self.add("conversations", id=number, session_id=f"s{number}", user_id=1,
-                     last_activity_at=ago(days))  # fmt: skip
-            self.add("message_history", id=number, conversation_id=number, user_id=1,
-                     user_message="hi", created_at=ago(days))  # fmt: skip
+            self._small_ones_of(number, ago(days))
         for days in (700, 731, 900):
-            self.add("audit_logs", table_name="x", record_id="1", action_type="DELETE",
-                     created_at=ago(days))  # fmt: skip
+            values = {"table_name": "x", "record_id": "1", "action_type": "DELETE"}
+            self.add("audit_logs", **values, created_at=ago(days))
+
+    def _small_ones_of(self, number: int, moment: datetime) -> None:
+        key = UUID(int=number)
+        self.add(
+            "tool_executions",
+            id=key,
+            correlation_id="c",
+            tool_name="t",
+            agent_id=UUID(int=5 - number),
+            status="success",
+            created_at=moment,
+        )
+        self.add(
+            "llm_round_table_results",
+            id=key,
+            result_id=f"r{number}",
+            task_category="c",
+            prompt="p",
+            created_at=moment,
+        )
+        values = {"id": number, "user_id": 1}
+        self.add("conversations", **values, session_id=f"s{number}", last_activity_at=moment)
+        self.add(
+            "message_history",
+            **values,
+            conversation_id=number,
+            user_message="hi",
+            created_at=moment,
+        )
 
 
 def fill(database: Database) -> None:

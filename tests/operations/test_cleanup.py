@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from sqlalchemy import select
 
 from qadb.errors import ConfigurationError, EmptyDatabase, LockNotAvailable
+from qadb.models import AuditLog
 from qadb.operations.cleanup import CleanupOptions, Wishes, cleanup, plan_cleanup
 from qadb.operations.status import read_status
 from qadb.settings.retention import RetentionSetting
@@ -190,22 +193,15 @@ def test_a_place_without_a_database_is_refused(empty: Database) -> None:
 def test_the_log_and_the_history_tell_of_it(scene: Database) -> None:
     report = cleanup(scene, options())
 
+    query = select(AuditLog.table_name, AuditLog.new_values, AuditLog.user_agent)
     with scene.connect(read_only=True) as connection:
-        from sqlalchemy import select
-
-        from qadb.models import AuditLog
-
-        entries = connection.execute(
-            select(AuditLog.table_name, AuditLog.new_values, AuditLog.user_agent).where(
-                AuditLog.record_id == "cleanup"
-            )
-        ).all()
+        entries = connection.execute(query.where(AuditLog.record_id == "cleanup")).all()
         user = scene.backend.connector.user_name(connection)
-    told: dict[str, int] = {}
+    told: Counter[str] = Counter()
     for _, facts, agent in entries:
+        assert facts is not None
         assert (facts["by"], agent) == (user, "qadb cleanup")
-        for table, rows in facts["deleted"].items():
-            told[table] = told.get(table, 0) + rows
+        told.update(cast("dict[str, int]", facts["deleted"]))
     assert {table: rows for table, rows in told.items() if rows} == deleted(report)
     assert read_status(scene).last_cleanup is not None
 

@@ -33,7 +33,8 @@ OPTIONS = CleanupOptions(now=NOW)
 
 LATE_CHANGES = {
     1: "UPDATE test_runs SET branch = 'late' WHERE id = 1",
-    9: "INSERT INTO test_results (run_id, test_case_id, attempt, status) VALUES (9, 1, 2, 'passed')",
+    9: "INSERT INTO test_results (run_id, test_case_id, attempt, status)"
+    " VALUES (9, 1, 2, 'passed')",
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +12,10 @@ from sqlalchemy import text
 
 from qadb.cleaning.deleting import Deleter
 from qadb.errors import LockNotAvailable
+from qadb.operations import backup, backup_file
 from qadb.operations.backup import create_backup
 from qadb.operations.cleanup import CleanupOptions, cleanup, plan_cleanup
+from qadb.operations.init import init_database
 from tests.operations.cleanup_scene import NOW, fill
 from tests.support.databases import execute, fetch_rows, open_database
 
@@ -40,19 +44,27 @@ def other(scene: Database, migrated_url: str) -> Iterator[Database]:
         yield database
 
 
+# For each reason, a run that nothing keeps and what happens to it after it was chosen.
 MEANWHILE = {
-    "protected": "UPDATE test_runs SET is_protected = true WHERE id = 9",
-    "hold": "INSERT INTO holds (scope, scope_id, reason) VALUES ('run', '9', 'court')",
-    "baseline": "INSERT INTO performance_baselines (application_id, metric, value, run_id)"
-    " VALUES (1, 'p50', 1, 9)",
-    "open_bug": "INSERT INTO bugs (title, run_id) VALUES ('late', 9)",
-    "failure_analysis": "INSERT INTO failure_analyses (run_id, test_case_id) VALUES (9, 2)",
+    "protected": (9, "UPDATE test_runs SET is_protected = true WHERE id = 9"),
+    "hold": (10, "INSERT INTO holds (scope, scope_id, reason) VALUES ('run', '10', 'court')"),
+    "baseline": (
+        11,
+        (
+            "INSERT INTO performance_baselines (application_id, metric, value, run_id)"
+            " VALUES (1, 'p50', 1, 11)"
+        ),
+    ),
+    "open_bug": (13, "INSERT INTO bugs (title, run_id) VALUES ('late', 13)"),
+    "failure_analysis": (
+        14,
+        "INSERT INTO failure_analyses (run_id, test_case_id) VALUES (14, 2)",
+    ),
 }
 
 
-@pytest.mark.parametrize("reason", MEANWHILE)
 def test_what_is_protected_after_it_was_chosen_stays(
-    scene: Database, other: Database, monkeypatch: pytest.MonkeyPatch, reason: str
+    scene: Database, other: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     former = plan_cleanup(scene, OPTIONS).tables["test_runs"]
     genuine = Deleter.delete
@@ -60,22 +72,30 @@ def test_what_is_protected_after_it_was_chosen_stays(
     def protect_then_delete(
         deleter: Deleter, tenant: str, keys: Sequence[int], archived: Archived | None = None
     ) -> Taken:
-        if 9 in keys and deleter.rule.policy.table == "test_runs":
-            execute(other, MEANWHILE[reason])
+        if deleter.rule.policy.table == "test_runs":
+            late = [
+                MEANWHILE.pop(reason) for reason, (run, _) in [*MEANWHILE.items()] if run in keys
+            ]
+            execute(other, *(statement for _, statement in late))
         return genuine(deleter, tenant, keys, archived)
 
+    runs = {reason: run for reason, (run, _) in MEANWHILE.items()}
+    monkeypatch.setattr(sys.modules[__name__], "MEANWHILE", dict(MEANWHILE))
     monkeypatch.setattr(Deleter, "delete", protect_then_delete)
 
     report = cleanup(scene, OPTIONS).tables["test_runs"]
 
-    assert report.deleted == former.deleted - 1
-    assert report.kept[reason] == former.kept[reason] + 1
-    assert fetch_rows(scene, "SELECT count(*) FROM test_results WHERE run_id = 9") == [(2,)]
-    assert fetch_rows(scene, "SELECT count(*) FROM coverage_data WHERE run_id = 9") == [(1,)]
+    assert report.deleted == former.deleted - len(runs)
+    for reason, run in runs.items():
+        assert report.kept[reason] == former.kept[reason] + 1, reason
+        for table, rows in (("test_results", 2), ("coverage_data", 1)):
+            query = f"SELECT count(*) FROM {table} WHERE run_id = {run}"
+            assert fetch_rows(scene, query) == [(rows,)], reason
 
 
 def test_rows_of_a_writer_who_goes_on_are_all_there(scene: Database, other: Database) -> None:
-    has_ended, written = threading.Event(), []
+    has_ended = threading.Event()
+    written: list[int] = []
 
     def write() -> None:
         number = 1000
@@ -89,6 +109,7 @@ def test_rows_of_a_writer_who_goes_on_are_all_there(scene: Database, other: Data
                 f" ({number}, 1, 'passed')",
             )
             written.append(number)
+            time.sleep(0.005)
 
     writer = threading.Thread(target=write)
     plan = plan_cleanup(scene, OPTIONS)
@@ -107,9 +128,7 @@ def test_rows_of_a_writer_who_goes_on_are_all_there(scene: Database, other: Data
 def test_a_cleanup_steps_aside_for_a_backup(
     scene: Database, other: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qadb.operations import backup as backup_operation
-
-    genuine = backup_operation.write_file
+    genuine = backup_file.write_file
     refusals = []
 
     def clean_up_meanwhile(*words: object) -> object:
@@ -118,7 +137,7 @@ def test_a_cleanup_steps_aside_for_a_backup(
         refusals.append(caught.value)
         return genuine(*words)  # type: ignore[arg-type]  # as it is called
 
-    monkeypatch.setattr(backup_operation, "write_file", clean_up_meanwhile)
+    monkeypatch.setattr(backup, "write_file", clean_up_meanwhile)
     create_backup(scene, tmp_path / "backups")
 
     assert len(refusals) == 1
@@ -126,11 +145,7 @@ def test_a_cleanup_steps_aside_for_a_backup(
 
 
 @pytest.mark.postgresql
-def test_a_run_that_somebody_works_on_is_passed_over(
-    postgresql_url: str, postgresql_server: object
-) -> None:
-    from qadb.operations.init import init_database
-
+def test_a_run_that_somebody_works_on_is_passed_over(postgresql_url: str) -> None:
     with open_database(postgresql_url) as scene, open_database(postgresql_url) as other:
         init_database(scene)
         fill(scene)

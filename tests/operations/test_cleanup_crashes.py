@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet
@@ -24,6 +23,8 @@ from tests.operations.worker import moments
 from tests.support.databases import fetch_rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from qadb.database import Database
     from tests.operations.cleanup_scene import Keys, Rows
     from tests.operations.worker import Worker

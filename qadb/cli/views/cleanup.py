@@ -22,6 +22,7 @@ _REASONS = {
     "keep_last": "among the last",
     "referenced": "referred to",
     "in_use": "in use",
+    "changed": "changed since they were archived",
 }
 _MOST_NAMED = 6
 
