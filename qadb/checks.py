@@ -59,14 +59,15 @@ class Finding:
     """What a check found.
 
     Attributes:
-        status: ``unknown`` where a right, an extension or enough figures are missing.
+        status: ``unknown`` where a right, an extension or enough figures are missing; ``skipped``
+            where there is nothing to ask, and the message says why.
         message: one sentence.
         value: the figure that was judged, in the limits' unit; None where there is none.
         details: a line each, what the sentence counts.
         hint: the command that mends it, or the grant that is missing; None: the check's own.
     """
 
-    status: Literal["ok", "warn", "crit", "unknown"]
+    status: Literal["ok", "warn", "crit", "unknown", "skipped"]
     message: str
     value: float | None = None
     details: tuple[str, ...] = ()

@@ -65,7 +65,7 @@ def test_every_benchmark_runs_and_prints_its_lines() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
 
     assert done.returncode == 0, done.stderr

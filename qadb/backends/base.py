@@ -17,14 +17,10 @@ if TYPE_CHECKING:
 
     from qadb.backends.base_backups import Dumper, Restorer
     from qadb.backends.base_cleanup import Cleaner
-    from qadb.backends.base_health import (
-        FileInspector,
-        Inspector,
-        PageInspector,
-        SchemaInspector,
-        ServerInspector,
-    )
+    from qadb.backends.base_file_health import FileInspector
+    from qadb.backends.base_health import Inspector, PageInspector, SchemaInspector
     from qadb.backends.base_migrations import MigrationRules, Scratch, StatementReader
+    from qadb.backends.base_server_health import ServerInspector
     from qadb.backends.base_transfers import RowTaker
     from qadb.backends.catalog import Catalog
     from qadb.backends.values import Actor, BrokenRule, ConnectionOptions, LockHolder, TableSize

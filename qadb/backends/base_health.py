@@ -48,22 +48,6 @@ class IndexUse:
     unused: tuple[FoundObject, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionAge:
-    """How far a database is from running out of transaction ids.
-
-    Attributes:
-        age: transactions (or members of row locks) since the oldest that is not frozen.
-        freeze_max_age: where the server begins to freeze by itself.
-        wraps_at: where it stops taking writes.
-    """
-
-    database: str
-    age: int
-    freeze_max_age: int
-    wraps_at: int
-
-
 class Inspector(Protocol):
     """Facts that every engine knows.
 
@@ -129,22 +113,6 @@ class SchemaInspector(Protocol):
 
     def open_tables(self, connection: Connection) -> tuple[FoundObject, ...]:
         """Tables whose rows should be confined to a tenant and are not."""
-        ...
-
-
-class ServerInspector(Protocol):
-    """Facts that a server knows of itself; each raises what the server refuses."""
-
-    def transaction_age(self, connection: Connection) -> TransactionAge:
-        """The database that is nearest to running out of transaction ids."""
-        ...
-
-
-class FileInspector(Protocol):
-    """Facts of a database that is a file."""
-
-    def journal_mode(self, connection: Connection) -> str:
-        """How changes are logged: ``wal``, ``delete``, …."""
         ...
 
 

@@ -166,7 +166,7 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - one check's mistake must not hide the others' answers
             reason = f"{type(error).__name__}: {error}"
             return CheckResult(check, "unknown", f"The check itself failed: {reason}.")
-        hint = finding.hint or (None if finding.status == "ok" else check.remedy)
+        hint = finding.hint or (None if finding.status in {"ok", "skipped"} else check.remedy)
         return CheckResult(
             check, finding.status, finding.message, finding.value, finding.details, hint
         )

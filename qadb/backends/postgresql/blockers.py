@@ -7,12 +7,12 @@ watching and the words for it.
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 from typing import TYPE_CHECKING, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from qadb.backends.postgresql.query_text import spell_query
 from qadb.errors import QadbError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 LONGEST_GOODBYE_SECONDS = 5.0
-LONGEST_QUERY = 200
 MOST_SHOWN = 3
 
 # One row a session that a process waits for: its pid; who that is; how long its transaction lasts,
@@ -36,8 +35,6 @@ FROM pg_catalog.pg_stat_activity AS a
 WHERE a.pid = ANY (pg_catalog.pg_blocking_pids(%s))
 ORDER BY a.xact_start, a.pid
 """
-
-_LITERAL = re.compile(r"'(?:[^']|'')*'?|\$(\w*)\$.*?(?:\$\1\$|\Z)", re.DOTALL)
 
 
 class BlockerWatch:
@@ -101,8 +98,7 @@ def _describe(
     pid: int, who: str, seconds: float | None, query: str | None, ago: float | None
 ) -> str:
     """Tell who it is and what it is at, with no value of the query: it may be a secret."""
-    text = " ".join(_LITERAL.sub("'…'", query or "").split())
-    shown = text if len(text) <= LONGEST_QUERY else f"{text[:LONGEST_QUERY]}…"
+    shown = spell_query(query)
     lasting = "" if seconds is None else f", {seconds:.0f} s in its transaction"
     since = "" if not shown else f", {ago or 0:.0f} s ago: {shown}"
     return f"pid {pid} on {who}{lasting}{since}"
