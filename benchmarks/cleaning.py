@@ -36,7 +36,7 @@ RESULTS = int(os.environ.get("QADB_BENCHMARK_RESULTS", "5000000"))
 ROUNDS = int(os.environ.get("QADB_BENCHMARK_ROUNDS", "3"))
 TINY_RESULTS = 5000
 RESULTS_A_RUN = 50
-CASES = 2000
+SUITES = 10  # each run is one of them, of as many tests
 WRITER_PAUSE_SECONDS = 0.005
 
 # {old}: the condition of runs that go. Runs of the first half are 300 days old.
@@ -57,7 +57,7 @@ INSERT INTO test_runs (id, run_key, application_id, started_at, total, passed)
     CASE WHEN i <= {runs} / {share} THEN '-300 days' ELSE '-1 days' END), {each}, {each} FROM n;
 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {each} - 1)
 INSERT INTO test_results (run_id, test_case_id, status, duration_ms, executed_at)
-  SELECT r.id, 1 + (r.id * {each} + n.i) % {cases}, 'passed', n.i, r.started_at
+  SELECT r.id, 1 + r.id % {suites} * {each} + n.i, 'passed', n.i, r.started_at
   FROM test_runs AS r, n ORDER BY 1, 2;
 """
 FILL_POSTGRESQL = """
@@ -68,7 +68,7 @@ INSERT INTO test_runs (id, run_key, application_id, started_at, total, passed)
   SELECT i, 'run ' || i, 1, now() - CASE WHEN i <= {runs} / {share} THEN 300 ELSE 1 END
     * interval '1 day', {each}, {each} FROM generate_series(1, {runs}) AS i;
 INSERT INTO test_results (run_id, test_case_id, status, duration_ms, executed_at)
-  SELECT r.id, 1 + (r.id * {each} + i) % {cases}, 'passed', i, r.started_at
+  SELECT r.id, 1 + r.id % {suites} * {each} + i, 'passed', i, r.started_at
   FROM test_runs AS r, generate_series(0, {each} - 1) AS i ORDER BY 1, 2;
 """
 
@@ -91,9 +91,15 @@ def _server() -> Iterator[PostgresServer]:
         pool.close()
 
 
-def _sizes(results: int, share: int = 2) -> dict[str, int]:
+def _sizes(results: int, share: int) -> dict[str, int]:
     runs = results // RESULTS_A_RUN
-    return {"cases": CASES, "runs": runs, "each": RESULTS_A_RUN, "share": share}
+    return {
+        "cases": SUITES * RESULTS_A_RUN,
+        "suites": SUITES,
+        "runs": runs,
+        "each": RESULTS_A_RUN,
+        "share": share,
+    }
 
 
 def _clean(url: str, *options: str) -> list[str]:

@@ -22,12 +22,15 @@ class Rhythm:
 
     Attributes:
         first_rows: about how many rows the first one deletes.
+        least_rows: about how many at least, where there are as many: its beginning and end have a
+            cost of their own.
         most_rows: about how many at most.
         batch_seconds: how long one should last.
         rest: the pause after one, as a multiple of what it lasted.
     """
 
     first_rows: int
+    least_rows: int
     most_rows: int
     batch_seconds: float
     rest: float
@@ -81,6 +84,10 @@ class Cleaner(Protocol):
             lock_timeout_seconds: how long a statement waits for somebody else's lock.
             takes_log: it deletes from the audit log.
         """
+        ...
+
+    def rest(self, connection: Connection, seconds: float) -> None:
+        """Leave the database to others for so long, after a transaction, or a bit longer."""
         ...
 
     def reclaim(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import statistics
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from qadb.cleaning.subjects import Candidate
 
 MOST_GROWTH = 2.0
-LEAST_ROWS = 10
+SHORTEST_SECONDS = 1e-6
+REMEMBERED = 5  # one that a busy machine held up says little
 
 
 class Pace:
@@ -20,13 +22,14 @@ class Pace:
 
     Args:
         rhythm: the engine's.
-        sleep: how it waits.
+        rest: leaves the database to others for so many seconds.
     """
 
-    def __init__(self, rhythm: Rhythm, *, sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(self, rhythm: Rhythm, rest: Callable[[float], object]) -> None:
         self._rhythm = rhythm
-        self._sleep = sleep
+        self._rest = rest
         self._rows = float(rhythm.first_rows)
+        self._rates: deque[float] = deque(maxlen=REMEMBERED)
 
     @property
     def next_rows(self) -> int:
@@ -49,9 +52,9 @@ class Pace:
 
         A small one that was short tells nothing: most of it was its beginning and end.
         """
-        is_telling = rows >= self._rows / 2 or seconds > self._rhythm.batch_seconds
-        if rows > 0 and seconds > 0 and is_telling:
-            wanted = rows / seconds * self._rhythm.batch_seconds
+        if rows > 0 and (rows >= self._rows / 2 or seconds > self._rhythm.batch_seconds):
+            self._rates.append(rows / max(seconds, SHORTEST_SECONDS))
+            wanted = statistics.median(self._rates) * self._rhythm.batch_seconds
             wanted = min(wanted, self._rows * MOST_GROWTH, self._rhythm.most_rows)
-            self._rows = max(wanted, LEAST_ROWS)
-        self._sleep(seconds * self._rhythm.rest)
+            self._rows = max(wanted, self._rhythm.least_rows)
+        self._rest(seconds * self._rhythm.rest)

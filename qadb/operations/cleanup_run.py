@@ -110,7 +110,11 @@ class Run:
             self._trail,
             lock_timeout_seconds=self._lock_timeout_seconds,
         )
-        pace = Pace(work.database.backend.cleaner.rhythm(is_fast=work.options.is_fast))
+        cleaner = work.database.backend.cleaner
+        pace = Pace(
+            cleaner.rhythm(is_fast=work.options.is_fast),
+            lambda seconds: cleaner.rest(self._connection, seconds),
+        )
         if self._archive is not None:
             return self._carry_out_by_month(self._archive, subject, deleter, pace)
         portions = work.candidates(subject)

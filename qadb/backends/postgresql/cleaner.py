@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     from qadb.backends.values import Actor
 
-POLITE = Rhythm(first_rows=10_000, most_rows=10_000, batch_seconds=0.5, rest=0.0)
-FAST = Rhythm(first_rows=100_000, most_rows=200_000, batch_seconds=5.0, rest=0.0)
+POLITE = Rhythm(first_rows=10_000, least_rows=1000, most_rows=10_000, batch_seconds=0.5, rest=0.0)
+FAST = Rhythm(first_rows=100_000, least_rows=10_000, most_rows=200_000, batch_seconds=5.0, rest=0.0)
 
 MS_PER_SECOND = 1000
 
@@ -64,6 +65,13 @@ def begin(
     calls = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(settings))
     parameters = tuple(word for setting in settings.items() for word in setting)
     connection.exec_driver_sql(f"SELECT {calls}", parameters)
+
+
+def rest(connection: Connection, seconds: float) -> None:
+    """Just wait."""
+    del connection
+    if seconds > 0:
+        time.sleep(seconds)
 
 
 def reclaim(
