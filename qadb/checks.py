@@ -115,6 +115,8 @@ class Check(Generic[C_contra]):
         engines: where it makes sense.
         needs_tables: it reads the schema's own tables, so there is nothing to ask before they are
             there.
+        finds_damage: that the database can't be read is what it looks for; to others it only
+            means that nobody can tell.
     """
 
     id: str
@@ -130,6 +132,12 @@ class Check(Generic[C_contra]):
     reads: str = ""
     engines: frozenset[str] = ALL_ENGINES
     needs_tables: bool = False
+    finds_damage: bool = False
+
+
+def count_of(count: int, one: str, several: str) -> str:
+    """A number with what it counts, as a sentence begins: ``No run is``, ``2 runs are``."""
+    return f"{count or 'No'} {one if count <= 1 else several}"
 
 
 def some_or_none(limit: float = 1) -> Limits:

@@ -67,8 +67,20 @@ class Database:
         self._replica: Database | None = None
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, application: str = "qadb") -> Self:
-        """Make the database that the settings name; ``application`` is shown by the server."""
+    def from_settings(
+        cls,
+        settings: Settings,
+        *,
+        application: str = "qadb",
+        lock_wait_seconds: float | None = None,
+    ) -> Self:
+        """Make the database that the settings name.
+
+        Args:
+            settings: say where it is and how to connect.
+            application: is shown by the server.
+            lock_wait_seconds: how long a file that somebody has locked is waited for.
+        """
         return cls(
             settings.database_url,
             options=ConnectionOptions(
@@ -79,6 +91,7 @@ class Database:
                 pool_timeout_seconds=settings.pool_timeout_seconds,
                 echo=settings.echo,
                 slow_query_ms=settings.slow_query_ms,
+                lock_wait_seconds=lock_wait_seconds,
             ),
             connect_retries=settings.connect_retries,
             replica_url=settings.replica_url,

@@ -16,6 +16,8 @@ class ConnectionOptions:
         application: name that the server shows for our sessions.
         echo: log every statement.
         slow_query_ms: log statements that take at least as long; None logs none.
+        lock_wait_seconds: how long a file that somebody has locked is waited for; None: as long
+            as usual. A server's locks are limited where they are asked for.
     """
 
     application: str = "qadb"
@@ -25,6 +27,7 @@ class ConnectionOptions:
     pool_timeout_seconds: float = 30.0
     echo: bool = False
     slow_query_ms: int | None = None
+    lock_wait_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,18 +91,24 @@ class CommandContext:
         """Time since the command began."""
         return time.monotonic() - self._started
 
-    def open_database(self, url: str | None = None) -> Database:
+    def open_database(
+        self, url: str | None = None, *, lock_wait_seconds: float | None = None
+    ) -> Database:
         """Make the database that the settings name; it is closed with the context.
 
         Args:
             url: instead of the one that the settings name; all else is as they say.
+            lock_wait_seconds: how long a file that somebody has locked is waited for; None: as
+                long as usual.
         """
         from qadb.database import Database  # noqa: PLC0415 - not for --help
 
         settings = self.settings if url is None else self._settings_for(url)
         settings.database_url.refuse_memory()
         application = f"qadb {self.command}"
-        database = Database.from_settings(settings, application=application)
+        database = Database.from_settings(
+            settings, application=application, lock_wait_seconds=lock_wait_seconds
+        )
         self._database = self._resources.enter_context(database)
         return database
 

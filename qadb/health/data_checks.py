@@ -81,6 +81,7 @@ DATA_CHECKS: tuple[HealthCheck, ...] = (
         remedy=_DAMAGE,
         probe=damaged_pages,
         facts=("damaged_pages",),
+        finds_damage=True,
         engines=SQLITE,
     ),
     Check(
@@ -97,6 +98,7 @@ DATA_CHECKS: tuple[HealthCheck, ...] = (
         remedy="Look at the rows with: sqlite3 FILE 'PRAGMA foreign_key_check'; then delete them",
         probe=broken_references,
         facts=("broken_references",),
+        finds_damage=True,
         engines=SQLITE,
     ),
     Check(
@@ -112,6 +114,7 @@ DATA_CHECKS: tuple[HealthCheck, ...] = (
         remedy=f"REINDEX, where only indexes are named. {_DAMAGE}",
         probe=damage,
         facts=("damage",),
+        finds_damage=True,
         engines=SQLITE,
     ),
     Check(

@@ -211,7 +211,7 @@ class _Run:
         cause = error.__cause__ or error
         if inspector.was_stopped(cause):
             return CheckResult(check, "not_run", f"It was stopped after {seconds:.1f} s: no time.")
-        if isinstance(error, NotADatabase):
+        if isinstance(error, NotADatabase) and check.finds_damage:
             return CheckResult(check, "crit", error.message, hint=error.hint)
         grant = inspector.missing_grant(cause, self._database.url)
         if isinstance(error, InsufficientPrivilege) and grant is not None:

@@ -16,7 +16,7 @@ _A_SINGLE_ONE = "our judgement: a single one is wrong"
 SCHEMA_CHECKS: tuple[HealthCheck, ...] = (
     Check(
         id="QADB-S01",
-        title="Latency",
+        title="Connection and latency",
         group="schema",
         severity="crit",
         limits=Limits("ms", 100, 1000, "our judgement: a page of results asks some ten times"),
@@ -25,6 +25,7 @@ SCHEMA_CHECKS: tuple[HealthCheck, ...] = (
         remedy="Move closer to the server, or look at what keeps it busy.",
         probe=probes.ping,
         facts=("ping",),
+        finds_damage=True,
     ),
     Check(
         id="QADB-S02",

@@ -7,7 +7,7 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
-from qadb.checks import Finding
+from qadb.checks import Finding, count_of
 from qadb.revisions.history import read_history
 from qadb.revisions.proofs import is_proven, keep, proof_of
 
@@ -157,7 +157,9 @@ def edited_revisions(context: Context) -> Finding:
 def invalid_objects(context: Context) -> Finding:
     """Indexes and constraints that are there and not in force."""
     found = context.database.backend.schema.invalid_objects(context.connection)
-    return judge_objects(context, found, ("object is", "objects are"), "not in force")
+    return judge_objects(
+        context, found, ("index or constraint is", "indexes or constraints are"), "out of force"
+    )
 
 
 def unindexed_keys(context: Context) -> Finding:
@@ -207,12 +209,10 @@ def judge_objects(
         what: the rest of the sentence.
     """
     count = len(found)
-    number = str(count) if count else "No"
-    subject = verb[0] if count <= 1 else verb[1]
     remedies = [each.remedy for each in found if each.remedy]
     return Finding(
         context.limits.judge(count),
-        f"{number} {subject} {what}.",
+        f"{count_of(count, *verb)} {what}.",
         count,
         tuple(f"{each.name}: {each.detail}" for each in found),
         "; ".join(remedies) or None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import TextClause, bindparam, text
 
-from qadb.checks import Asked, Check, Finding, Limits
+from qadb.checks import Asked, Check, Finding, Limits, count_of
 from qadb.models.types import UtcDateTime
 
 if TYPE_CHECKING:
@@ -88,12 +88,14 @@ def wrong_totals(asked: Asked) -> Finding:
     """Runs whose totals are not those of their results."""
     rows = asked.connection.execute(text(WRONG_TOTALS)).all()
     details = [f"run {r.run_id}: {r.stated} results stated, {r.counted} there" for r in rows]
-    return _count(asked, details, f"of the newest {RECENT_RUNS} runs do not add up")
+    return _count(
+        asked, details, "has", "have", f"totals that are wrong, of the newest {RECENT_RUNS}"
+    )
 
 
 def stuck_runs(asked: Asked) -> Finding:
     """Runs that have been running for too long."""
-    return _runs(asked, STUCK_RUNS, "before", asked.now - LONG_RUNNING, "running for over 24 h")
+    return _runs(asked, STUCK_RUNS, "before", asked.now - LONG_RUNNING, "running for over a day")
 
 
 def future_runs(asked: Asked) -> Finding:
@@ -107,7 +109,7 @@ def _runs(asked: Asked, statement: str, name: str, moment: datetime, what: str) 
         moments, {name: moment}
     ).all()
     details = [f"run {row.id} ({row.run_key}), started {row.started_at}" for row in rows]
-    return _count(asked, details, f"runs are {what}")
+    return _count(asked, details, "is", "are", what)
 
 
 def _orphans(steps: int, where: str) -> Callable[[Asked], Finding]:
@@ -115,14 +117,15 @@ def _orphans(steps: int, where: str) -> Callable[[Asked], Finding]:
         """Results of runs that are not there."""
         found = asked.connection.execute(text(ORPHANS), {"steps": steps}).scalars().all()
         details = [f"run {run} has results and is not there" for run in found]
-        return _count(asked, details, f"runs {where}have results and are not there")
+        return _count(asked, details, "has", "have", f"results{where} without being there")
 
     return probe
 
 
-def _count(asked: Asked, details: Sequence[str], what: str) -> Finding:
+def _count(asked: Asked, details: Sequence[str], one: str, several: str, what: str) -> Finding:
     count = len(details)
-    return Finding(asked.limits.judge(count), f"{count or 'No'} {what}.", count, tuple(details))
+    message = f"{count_of(count, f'run {one}', f'runs {several}')} {what}."
+    return Finding(asked.limits.judge(count), message, count, tuple(details))
 
 
 def no_arrivals(asked: Asked) -> Finding:
@@ -149,7 +152,8 @@ def overdue(asked: Asked) -> Finding:
     rows = asked.connection.execute(statement, {"before": asked.now - PURGED_AFTER}).all()
     count = sum(row.number for row in rows)
     details = tuple(f"{row.number} of {row.table_name}" for row in rows if row.number)
-    message = f"{count or 'No'} rows were deleted over 37 days ago and are still there."
+    what = count_of(count, "row was", "rows were")
+    message = f"{what} deleted over 37 days ago and not removed since."
     return Finding(asked.limits.judge(count), message, count, details)
 
 
@@ -190,7 +194,7 @@ CHECKS: tuple[Check[Asked], ...] = (
         why="Results without a run are in no tenant's figures, and cleanup never takes them. Only "
         "software that goes past the foreign keys leaves them.",
         remedy="DELETE FROM test_results WHERE run_id = …",
-        probe=_orphans(RECENT_RUNS, "among the newest "),
+        probe=_orphans(RECENT_RUNS, " among the newest"),
         reads=ORPHANS,
         needs_tables=True,
     ),

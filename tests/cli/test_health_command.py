@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
+import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import fromstring
 
@@ -13,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from qadb.errors import ExitCode
 from tests.reports.reading import read
-from tests.support.databases import execute, open_database
+from tests.support.databases import execute, open_database, sqlite_file
 from tests.support.program import ProgramInside
 
 if TYPE_CHECKING:
@@ -327,3 +330,27 @@ def test_wait_gives_a_server_that_never_comes_its_time(tmp_path: Path) -> None:
     )
 
     assert qadb("health", "--wait", "200ms").exit_code == ExitCode.UNREACHABLE
+
+
+def test_a_file_that_somebody_holds_is_told_and_not_waited_for(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    qadb = ProgramInside(tmp_path, {"QADB_DATABASE_URL": sqlite_url})
+    assert qadb("init", "--quiet").exit_code == ExitCode.OK
+    with closing(sqlite3.connect(sqlite_file(sqlite_url), isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        started = time.monotonic()
+        ended = qadb("health", "--json", "--budget", "1s")
+
+    assert ended.exit_code == ExitCode.CHECK_FAILED
+    assert ended.document["status"] == "unknown"
+    assert "locked" in ended.document["checks"][0]["message"]
+    assert time.monotonic() - started < 20  # the usual wait is 30 s for one connection
+
+
+def test_health_is_the_whole_databases(qadb: Program) -> None:
+    ended = qadb("health", "--tenant", "acme")
+
+    assert ended.exit_code == ExitCode.USAGE
+    assert "all tenants" in ended.stderr

@@ -136,6 +136,19 @@ def test_a_file_cut_short_is_reported(qadb: ProgramInside) -> None:
     assert ended.document["status"] == "crit"
 
 
+def test_a_smashed_header_is_one_finding_and_not_one_a_check(qadb: ProgramInside) -> None:
+    flip(qadb.folder / "qa.sqlite3", 0)
+
+    checks = qadb("health", "--json").document["checks"]
+
+    assert {c["id"] for c in checks if c["status"] == "crit"} == {
+        "QADB-S01",
+        "QADB-D01",
+        "QADB-D02",
+    }
+    assert {c["status"] for c in checks} == {"crit", "unknown"}
+
+
 @pytest.mark.parametrize("content", [b"", b"no database, and longer than a header would be" * 9])
 def test_a_file_that_is_no_database_is_reported(qadb: ProgramInside, content: bytes) -> None:
     (qadb.folder / "qa.sqlite3").write_bytes(content)

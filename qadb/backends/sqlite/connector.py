@@ -55,7 +55,9 @@ def open_engine(
     """
 
     def connect() -> sqlite3.Connection:
-        return _connect_memory() if url.is_memory else _connect_file(url, read_only=read_only)
+        if url.is_memory:
+            return _connect_memory()
+        return _connect_file(url, options.lock_wait_seconds, read_only=read_only)
 
     if url.is_memory:
         engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
@@ -194,12 +196,14 @@ def _open(
     )
 
 
-def _connect_file(url: DatabaseUrl, *, read_only: bool) -> sqlite3.Connection:
+def _connect_file(
+    url: DatabaseUrl, lock_wait_seconds: float | None, *, read_only: bool
+) -> sqlite3.Connection:
     path = resolve_file(url)
     if not read_only:
-        return _configured(_open(path, "rw"))
+        return _configured(_open(path, "rw", timeout_seconds=lock_wait_seconds))
     try:
-        return _configured(_open(path, "ro"))
+        return _configured(_open(path, "ro", timeout_seconds=lock_wait_seconds))
     except sqlite3.OperationalError as error:
         # In a folder that we can't write, WAL has no place for its sidecars.
         is_about_files = error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY"))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from qadb.cli.json_document import JsonObject
     from qadb.operations.health import FailOn, HealthOptions, HealthReport
 
+LOCK_WAIT_SECONDS = 0.5  # a database that somebody holds is told, not waited for
+
 
 @command
 def health(
@@ -80,6 +82,8 @@ def health(
 
     if list_them or explain is not None:
         return _show_catalogue(context, explain)
+    if context.options.tenant is not None:
+        raise typer.BadParameter("health looks at all tenants; leave --tenant out")
     if context.options.as_json and output_format not in {"text", "json"}:
         raise typer.BadParameter(f"--json and --format {output_format} exclude each other")
     usual = None if deep else operation.DEFAULT_BUDGET_SECONDS
@@ -115,7 +119,7 @@ class _Run:
         targets = formats.parse_targets(self._words)
         context = self._context
         where = context.settings.database_url.shown
-        database = context.open_database()
+        database = context.open_database(lock_wait_seconds=LOCK_WAIT_SECONDS)
         try:
             found = check_health(database, options, wait_seconds=wait_seconds)
         except QadbError as error:
