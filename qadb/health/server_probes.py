@@ -37,7 +37,8 @@ def cache_hits(context: Context) -> Finding:
     """The share of pages that were found in the cache, once enough were asked for."""
     found = server(context).cache_use(context.connection)
     asked = found.hits + found.reads
-    percent = round(100 * found.hits / max(asked, 1), 2)
+    exactly = 100 * found.hits / max(asked, 1)
+    percent = round(exactly, 2)
     if asked < FEWEST_PAGES:
         return Finding(
             "unknown",
@@ -45,7 +46,7 @@ def cache_hits(context: Context) -> Finding:
             percent,
             hint=f"Ask again when there were {FEWEST_PAGES:,}.",
         )
-    status = context.limits.judge(percent)
+    status = context.limits.judge(exactly)
     if status != "ok" and found.reads < found.cache_pages:
         return Finding(
             "unknown",

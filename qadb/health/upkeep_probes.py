@@ -73,24 +73,20 @@ def dead_rows(context: Context) -> Finding:
 def vacuum_lag(context: Context) -> Finding:
     """How far tables are beyond the dead rows at which autovacuum should have come."""
     tables = server(context).upkeep(context.connection)
-    ratios = [
-        (round(t.dead_rows / max(t.vacuum_from, 1), 2), t)
-        for t in tables
-        if t.dead_rows >= FEW_ROWS
-    ]
+    ratios = [(t.dead_rows / max(t.vacuum_from, 1), t) for t in tables if t.dead_rows >= FEW_ROWS]
     worst_first = sorted(ratios, key=lambda each: -each[0])
     late = [each for each in worst_first if context.limits.judge(each[0]) != "ok"]
     if late:
         count = "1 table waits" if len(late) == 1 else f"{len(late)} tables wait"
         return Finding(
             context.limits.judge(late[0][0]),
-            f"{count} for autovacuum, {late[0][1].name} with {late[0][0]:g} times the dead rows "
+            f"{count} for autovacuum, {late[0][1].name} with {late[0][0]:.2f} times the dead rows "
             "that call it.",
-            late[0][0],
+            round(late[0][0], 2),
             tuple(_describe(table) for _, table in late[:MOST_SHOWN]),
             f"VACUUM (ANALYZE, VERBOSE) {late[0][1].name}",
         )
-    value = worst_first[0][0] if worst_first else 0
+    value = round(worst_first[0][0], 2) if worst_first else 0
     return _unless_uncounted(
         context, tables, Finding("ok", "No table waits for autovacuum.", value)
     )

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # One row a follower, or one row for this server where it is one itself. All but the name is NULL
-# for a role that may not see it. A cascading follower has what it received for the newest.
+# for a role that may not see it. A follower that only stores the log replays nothing.
 REPLICATION_SQL: Final = """
 SELECT false AS is_replica, state,
        concat_ws(', ', nullif(application_name, ''), host(client_addr)) AS name,
        greatest(pg_wal_lsn_diff(
          CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END,
-         replay_lsn), 0)::bigint AS lag_bytes,
+         coalesce(replay_lsn, flush_lsn, sent_lsn)), 0)::bigint AS lag_bytes,
        extract(epoch FROM replay_lag)::float AS lag_seconds,
        'GRANT pg_monitor TO ' || quote_ident(current_user) AS grant_statement
 FROM pg_catalog.pg_stat_replication

@@ -53,6 +53,7 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 def journal_mode(connection: Connection) -> str:
     """How changes are logged."""
+    connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")  # or it tells what once was
     mode: str = connection.exec_driver_sql(STATEMENTS["journal_mode"]).scalar_one()
     return mode.lower()
 
