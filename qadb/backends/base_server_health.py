@@ -187,10 +187,16 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Replication:
-    """The followers of this server, or this server as one."""
+    """The followers of this server, or this server as one.
+
+    Attributes:
+        replicas: those furthest behind first.
+        is_cut_off: this server is a replica, and nobody sends it the log.
+    """
 
     replicas: tuple[Replica, ...]
     is_replica: bool
+    is_cut_off: bool
     hidden: Hidden
 
 

@@ -76,6 +76,12 @@ def replication_lag(context: Context) -> Finding:
         )
     else:
         finding = Finding("ok", "No replica follows this server.", 0)
+    if found.is_cut_off and finding.status == "ok":
+        return Finding(
+            "unknown",
+            "This server is a replica to which nobody sends the log: how far behind is unknown.",
+            hint="Look at this server's log, and at: SELECT * FROM pg_stat_wal_receiver",
+        )
     return unless_hidden(finding, found.hidden, ("replica's lag is", "replicas' lags are"))
 
 

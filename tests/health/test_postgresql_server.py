@@ -36,24 +36,6 @@ ALL_ON = {"fsync": "on", "full_page_writes": "on"}
 
 
 @contextmanager
-def follower(server: PostgresServer, url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that receives the server's log and stores it."""
-    name = f"qadb_test_{secrets.token_hex(4)}"
-    command = [str(server.program("pg_receivewal")), "--directory", str(folder), "--no-loop"]
-    with subprocess.Popen([*command, "--dbname", f"{url}?application_name={name}"]) as program:
-        try:
-            wait_for(
-                url,
-                "SELECT 1 FROM pg_stat_replication"
-                f" WHERE application_name = '{name}' AND state = 'streaming'",
-            )
-            yield program
-        finally:
-            program.send_signal(signal.SIGCONT)
-            program.terminate()
-
-
-@contextmanager
 def slot(url: str) -> Iterator[str]:
     """A replication slot that keeps the log from here on and that nobody reads."""
     name = f"qadb_test_{secrets.token_hex(4)}"
@@ -62,6 +44,37 @@ def slot(url: str) -> Iterator[str]:
         yield name
     finally:
         fetch_column(url, f"SELECT pg_drop_replication_slot('{name}')::text")
+
+
+@contextmanager
+def follower(server: PostgresServer, url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that stores the server's log, and tells at once what it has stored."""
+    command = [str(server.program("pg_receivewal")), "--directory", str(folder), "--no-loop"]
+    with slot(url) as name:
+        command += ["--slot", name, "--synchronous", "--dbname", url]
+        with subprocess.Popen(command) as program:
+            try:
+                wait_for(
+                    url, "SELECT 1 FROM pg_stat_replication WHERE flush_lsn = pg_current_wal_lsn()"
+                )
+                yield program
+            finally:
+                program.send_signal(signal.SIGCONT)
+                program.terminate()
+                program.wait()
+                wait_for(
+                    url,
+                    f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{name}' AND NOT active",
+                )
+
+
+def write_log(database: Database, *, rows: int) -> None:
+    """Add to the server's log, and return when it is written."""
+    execute(
+        database,
+        "SET LOCAL synchronous_commit = on",
+        f"CREATE TABLE more AS SELECT generate_series(1, {rows}) AS id",
+    )
 
 
 def test_settings_are_those_of_the_server(on_server: Database) -> None:
@@ -131,6 +144,30 @@ def test_a_cache_that_serves_too_little_is_a_warning(
     assert ask(on_server, "QADB-P12").status == status
 
 
+def test_a_follower_that_stands_still_is_behind(
+    on_server: Database, server_url: str, postgresql_server: PostgresServer, tmp_path: Path
+) -> None:
+    assert ask(on_server, "QADB-P13").message == "No replica follows this server."
+    tight = limits("QADB-P13", warn=1000, crit=100_000)
+    with (
+        follower(postgresql_server, server_url, tmp_path) as program,
+        ordinary_role(server_url) as role,
+        open_database(role.url(server_url)) as database,
+    ):
+        program.send_signal(signal.SIGSTOP)
+        write_log(on_server, rows=10000)
+
+        assert ask(on_server, "QADB-P13").status == "ok"
+        result = ask(on_server, "QADB-P13", settings=tight)
+        hidden = ask(database, "QADB-P13")
+        assert ask(on_server, "QADB-P14").status == "ok"  # its slot has a reader
+
+    assert result.status == "crit"
+    assert ": streaming, " in result.details[0]
+    assert hidden.status == "unknown"
+    assert hidden.hint == f"Grant it with: GRANT pg_monitor TO {role.name}"
+
+
 @pytest.mark.parametrize(
     ("lag_bytes", "status"), [(52_428_799, "ok"), (52_428_800, "warn"), (104_857_600, "crit")]
 )
@@ -144,7 +181,7 @@ def test_how_far_behind_is_too_far(
     is_replica: bool,
 ) -> None:
     replica = Replica("other", "streaming", lag_bytes, 2.0)
-    found = Replication((replica,), is_replica, Hidden(0, ""))
+    found = Replication((replica,), is_replica, False, Hidden(0, ""))
     monkeypatch.setattr(on_server.backend.server, "replication", lambda _: found)
 
     result = ask(on_server, "QADB-P13")
@@ -153,13 +190,28 @@ def test_how_far_behind_is_too_far(
     assert result.message.startswith("This server" if is_replica else "other")
 
 
+@pytest.mark.parametrize(("lag_bytes", "status"), [(0, "unknown"), (52_428_800, "warn")])
+def test_a_replica_that_is_sent_nothing_does_not_pass_for_up_to_date(
+    on_server: Database, monkeypatch: pytest.MonkeyPatch, lag_bytes: int, status: str
+) -> None:
+    replica = Replica("this server", "replaying", lag_bytes, None)
+    found = Replication((replica,), True, True, Hidden(0, ""))
+    monkeypatch.setattr(on_server.backend.server, "replication", lambda _: found)
+
+    assert ask(on_server, "QADB-P13").status == status
+
+
 def test_a_slot_that_nobody_reads_is_a_warning(on_server: Database, server_url: str) -> None:
     assert ask(on_server, "QADB-P14").status == "ok"
     with slot(server_url) as name:
-        execute(on_server, "CREATE TABLE more AS SELECT generate_series(1, 1000) AS id")
+        write_log(on_server, rows=1000)
         result = ask(on_server, "QADB-P14")
+        tight = limits("QADB-P14", warn=1, crit=1000)
+        assert ask(on_server, "QADB-P14", settings=tight).status == "crit"
 
     assert result.status == "warn"
+    assert result.value is not None
+    assert result.value > 1000
     assert result.details[0].startswith(f"{name}: reserved, keeps ")
     assert f"pg_drop_replication_slot('{name}')" in (result.hint or "")
 

@@ -33,15 +33,38 @@ def run_alone(url: str, *statements: str) -> None:
 
 
 def fill_and_empty(url: str, *, kept: str) -> None:
-    """A table of some 19 MB, most of whose rows are dead."""
+    """A table of some 20 MB, most of whose rows are dead.
+
+    A session counts its rows when it ends: were it to analyze them as well, they counted twice.
+    """
+    counted = "SELECT 1 FROM pg_stat_user_tables WHERE relname = 'large' AND "
     run_alone(
         url,
         "CREATE TABLE large (id integer, filler text)",
         f"INSERT INTO large SELECT i, repeat('x', 900) FROM generate_series(1, {ROWS}) AS i",
-        "ANALYZE large",
-        f"DELETE FROM large WHERE NOT ({kept})",
     )
-    wait_for(url, "SELECT 1 FROM pg_stat_user_tables WHERE relname = 'large' AND n_dead_tup > 0")
+    wait_for(url, f"{counted} n_live_tup = {ROWS}")
+    run_alone(url, "ANALYZE large")
+    run_alone(url, f"DELETE FROM large WHERE NOT ({kept})")
+    wait_for(url, f"{counted} n_dead_tup > 0")
+
+
+def test_dead_rows_fail_until_they_are_vacuumed(on_server: Database, server_url: str) -> None:
+    fill_and_empty(server_url, kept="id % 10 = 0")
+
+    result = ask(on_server, "QADB-P08")
+    assert (result.status, result.value) == ("warn", 90)
+    assert result.details[0].startswith("large: 90 % dead")
+    assert result.hint == "VACUUM (ANALYZE, VERBOSE) large"
+
+    late = ask(on_server, "QADB-P09")
+    assert (late.status, late.value) == ("warn", round(18_000 / (50 + 0.2 * ROWS), 2))
+    assert "18,000 dead rows, vacuumed from 4,050 on, never vacuumed" in late.details[0]
+
+    run_alone(server_url, "VACUUM ANALYZE large")
+    wait_for(server_url, "SELECT 1 FROM pg_stat_user_tables WHERE last_vacuum IS NOT NULL")
+    assert ask(on_server, "QADB-P08").status == "ok"
+    assert ask(on_server, "QADB-P09").status == "ok"
 
 
 def test_statistics_that_were_reset_are_too_young_to_tell(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # One row a follower, or one row for this server where it is one itself. All but the name is NULL
 # for a role that may not see it. A follower that only stores the log replays nothing.
 REPLICATION_SQL: Final = """
-SELECT false AS is_replica, state,
+SELECT false AS is_replica, false AS is_cut_off, state,
        concat_ws(', ', nullif(application_name, ''), host(client_addr)) AS name,
        greatest(pg_wal_lsn_diff(
          CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END,
@@ -24,7 +24,7 @@ SELECT false AS is_replica, state,
 FROM pg_catalog.pg_stat_replication
 WHERE state IS DISTINCT FROM 'backup'
 UNION ALL
-SELECT true, 'replaying', 'this server',
+SELECT true, NOT EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver), 'replaying', 'this server',
        greatest(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), 0)::bigint,
        extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float, ''
 WHERE pg_is_in_recovery()
@@ -56,6 +56,7 @@ def replication(connection: Connection) -> Replication:
     return Replication(
         seen,
         any(row.is_replica for row in rows),
+        any(row.is_cut_off for row in rows),
         Hidden(len(hidden), hidden[0].grant_statement if hidden else ""),
     )
 
