@@ -61,7 +61,7 @@ def plan_cleanup(
         with_sizes: estimate bytes, which takes a look at whole tables.
 
     Raises:
-        ConfigurationError: a table has no policy.
+        ConfigurationError: a table has no policy, or there is no such tenant.
         RevisionMismatch, EmptyDatabase, UnmanagedDatabase: it is not at this qadb's revision.
     """
     work = Work(database, options or CleanupOptions())
@@ -105,7 +105,8 @@ def cleanup(
         notify: told what somebody may want to know.
 
     Raises:
-        ConfigurationError: a table has no policy, or pyarrow is missing for an archive.
+        ConfigurationError: a table has no policy, there is no such tenant, or pyarrow is missing
+            for an archive.
         RevisionMismatch, EmptyDatabase, UnmanagedDatabase: it is not at this qadb's revision.
         LockNotAvailable: another operation, or somebody using a table, did not end in time; what
             was deleted before is gone, with all that belongs to it.

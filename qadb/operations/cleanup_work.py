@@ -13,6 +13,7 @@ from qadb.cleaning.rules import Rule, Wishes, find_rules
 from qadb.cleaning.subjects import candidates, make_subject
 from qadb.cleaning.unreferenced import find_unreferenced
 from qadb.revisions.state import read_state, require_current, require_managed
+from qadb.sessions.known_tenants import require_known_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -78,11 +79,17 @@ class Work:
             yield connection
 
     def require_current(self) -> str | None:
-        """Raise unless the database stands at this qadb's revision, which is returned."""
+        """Raise unless the database stands at this qadb's revision, which is returned.
+
+        A tenant that it does not know is refused too: nothing would ever go.
+        """
         if not self.database.exists():
             require_managed(self.database, read_state(self.database))
-        with self.database.connect(read_only=True) as connection:
-            return require_current(self.database, connection).revision
+        with self.read() as connection:
+            revision = require_current(self.database, connection).revision
+            if self.options.tenant is not None:
+                require_known_tenant(connection, self.metadata, self.options.tenant)
+            return revision
 
     def subject(self, rule: Rule) -> Subject:
         """The rule's table."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from sqlalchemy import update
 
+from qadb.errors import ConfigurationError
 from qadb.models import PerformanceBaseline, TestRun, User
 from qadb.operations.cleanup import CleanupOptions, Wishes, cleanup, plan_cleanup
-from tests.support.aged import NOW, add, add_audit_logs, add_every_kind, add_runs, ago
+from tests.support.aged import NOW, add, add_audit_logs, add_every_kind, add_runs, add_tenant, ago
 from tests.support.databases import execute, fetch_rows
 
 if TYPE_CHECKING:
-    import pytest
-
     from qadb.database import Database
     from qadb.operations.cleanup import CleanupReport
 
@@ -144,3 +144,31 @@ def test_moment_that_ages_count_up_to_may_be_another(migrated: Database) -> None
 
     assert cleanup(migrated, earlier).tables["test_runs"].deleted == 0
     assert cleanup(migrated, DEFAULTS).tables["test_runs"].deleted == 1
+
+
+def test_tenant_that_nobody_knows_is_refused_and_the_known_ones_are_named(
+    migrated: Database,
+) -> None:
+    add_tenant(migrated)
+    nobody = CleanupOptions(now=NOW, tenant="acm")
+
+    for operation in (plan_cleanup, cleanup):
+        with pytest.raises(ConfigurationError, match="There is no tenant 'acm'") as caught:
+            operation(migrated, nobody)
+        assert caught.value.hint is not None
+        assert "acme, default" in caught.value.hint
+
+
+def test_tenants_audit_log_goes_by_itself(migrated: Database) -> None:
+    add_tenant(migrated)
+    for tenant in ("acme", "default"):
+        add_audit_logs(migrated, 800, tenant=tenant)
+
+    report = cleanup(migrated, CleanupOptions(now=NOW, tenant="acme"))
+
+    assert report.tables["audit_logs"].deleted == 1
+    query = "SELECT tenant_id, table_name, record_id FROM audit_logs WHERE action_type <> 'INSERT'"
+    assert set(fetch_rows(migrated, query)) == {
+        ("default", "products", "800"),
+        ("acme", "audit_logs", "cleanup"),
+    }
