@@ -68,7 +68,8 @@ def cleanup_text(report: CleanupReport, where: str) -> Iterator[Block]:
         yield Table([Column("Table"), Column(gone, "right"), Column("Old, but kept")], rows)
     count = format_count(report.deleted)
     if not report.deleted:
-        yield Line(f"Nothing in {where} is old enough to go.", "ok")
+        if report.complete:
+            yield Line(_spell_nothing(report, where), "ok")
     elif report.dry_run:
         yield Line(f"Would delete {count} rows of {where}{_about(report)}. Nothing was changed.")
     else:
@@ -78,6 +79,11 @@ def cleanup_text(report: CleanupReport, where: str) -> Iterator[Block]:
         yield Line("Time ran out before all was done; the next cleanup goes on.", "warn")
     if report.space is not None and report.deleted:
         yield from _space(report.space)
+
+
+def _spell_nothing(report: CleanupReport, where: str) -> str:
+    kept = " but what is kept" if report.kept else ""
+    return f"Nothing in {where} is old enough to go{kept}."
 
 
 def _about(report: CleanupReport) -> str:
