@@ -66,6 +66,10 @@ class Cleaner(Protocol):
         """A connection for short transactions that may be lost with the power, never torn."""
         ...
 
+    def limit_waiting(self, connection: Connection, seconds: float) -> None:
+        """Let no transaction wait longer to begin, where waiting comes before its first word."""
+        ...
+
     def begin(
         self,
         connection: Connection,

@@ -64,6 +64,7 @@ class Run:
         self._started = started
         self._progress = progress
         self._rows = 0
+        work.database.backend.cleaner.limit_waiting(connection, lock_timeout_seconds)
         with work.read() as reading:
             user = work.database.backend.connector.user_name(reading)
         self._trail = Trail(work.metadata, work.database.schema.retention.log_table, user)

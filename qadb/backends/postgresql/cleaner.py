@@ -45,6 +45,11 @@ def connect(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def limit_waiting(connection: Connection, seconds: float) -> None:
+    """A transaction begins without waiting; what waits in it is limited as it begins."""
+    del connection, seconds
+
+
 def begin(
     connection: Connection,
     *,

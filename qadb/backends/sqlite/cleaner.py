@@ -40,6 +40,8 @@ INCREMENTAL = 2
 FIRST_PAGES = 64
 MOST_PAGES = 16_384
 
+MS_PER_SECOND = 1000
+
 BEGIN_SQL = """
 INSERT INTO audit_context (id, user_id, ip_address, user_agent, session_id, is_cleanup)
 VALUES (1, ?, ?, ?, ?, ?)
@@ -63,6 +65,11 @@ def connect(engine: Engine) -> Iterator[Connection]:
         finally:  # a database in memory has this connection alone
             with contextlib.suppress(sqlite3.Error):
                 _set(driver, former)
+
+
+def limit_waiting(connection: Connection, seconds: float) -> None:
+    """Wait no longer for the one lock that there is."""
+    driver_of(connection).execute(f"PRAGMA busy_timeout = {round(seconds * MS_PER_SECOND)}")
 
 
 def begin(
