@@ -11,13 +11,14 @@ from sqlalchemy import delete, func, select
 
 from qadb.backends.values import Actor
 from qadb.cleaning.archive import read_versions
+from qadb.cleaning.subjects import KEYS, is_one_of
 from qadb.cleaning.trail import AGENT
 from qadb.errors import LockNotAvailable, TransactionConflict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, MetaData
+    from sqlalchemy import Connection, Delete, MetaData
 
     from qadb.cleaning.archive import Archived
     from qadb.cleaning.keeping import Keeper
@@ -82,6 +83,10 @@ class Deleter:
         self.keeper = keeper
         self._trail = trail
         self._lock_timeout_seconds = lock_timeout_seconds
+        # Made once: a transaction that waits for Python keeps writers waiting.
+        key = subject.key
+        self._locking = select(key).where(is_one_of(key)).with_for_update(skip_locked=True)
+        self._deletions = _deletions(subject)
 
     def delete(self, tenant: str, keys: Sequence[Key], archived: Archived | None = None) -> Taken:
         """Delete what still goes of these rows; tried again where others are in the way.
@@ -133,9 +138,7 @@ class Deleter:
 
     def _lock(self, keys: Sequence[Key]) -> Sequence[Key]:
         """Keep others from changing the rows, or from referring to them; whose are in use stay."""
-        key = self._subject.key
-        query = select(key).where(key.in_(keys)).with_for_update(skip_locked=True)
-        return sorted(self._connection.scalars(query))
+        return sorted(self._connection.scalars(self._locking, {KEYS: keys}))
 
     def _count_passed_over(self, keys: Sequence[Key], locked: Sequence[Key]) -> int:
         missing = {*keys} - {*locked}
@@ -150,19 +153,24 @@ class Deleter:
         return [k for k in keys if k in archived.versions and archived.versions[k] == now.get(k)]
 
     def _delete_rows(self, keys: Sequence[Key], taken: Taken, archived: Archived | None) -> None:
-        subject = self._subject
-        metadata: MetaData = subject.table.metadata
-        for follower in subject.rule.policy.followers:
-            column = metadata.tables[follower.table].c[follower.column]
-            statement = delete(column.table).where(column.in_(keys))
-            rows = self._connection.execute(statement).rowcount
-            taken.deleted[follower.table] += rows
-            if archived is not None:
-                safe = archived.followers[follower.table]
+        for table, statement in self._deletions:
+            rows = self._connection.execute(statement, {KEYS: keys}).rowcount
+            taken.deleted[table] += rows
+            if archived is not None and table in archived.followers:
+                safe = archived.followers[table]
                 if rows != sum(safe.get(key, 0) for key in keys):
                     raise _Changed
-        statement = delete(subject.table).where(subject.key.in_(keys))
-        taken.deleted[subject.name] += self._connection.execute(statement).rowcount
+
+
+def _deletions(subject: Subject) -> list[tuple[str, Delete]]:
+    """What deletes rows of the subject's keys, what follows them first."""
+    metadata: MetaData = subject.table.metadata
+    followers = subject.rule.policy.followers
+    columns = [metadata.tables[each.table].c[each.column] for each in followers]
+    return [
+        (column.table.name, delete(column.table).where(is_one_of(column)))
+        for column in (*columns, subject.key)
+    ]
 
 
 def count_rows(connection: Connection, subject: Subject, keys: Sequence[Key]) -> Counter[str]:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ForeignKeyConstraint, case, exists, func, literal, null, select
 
-from qadb.cleaning.subjects import meets
+from qadb.cleaning.subjects import KEYS, is_one_of, meets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from sqlalchemy import Column, ColumnElement, Connection, MetaData, Table
+    from sqlalchemy import Column, ColumnElement, Connection, MetaData, Select, Table
 
     from qadb.cleaning.holds import HoldReader
     from qadb.cleaning.subjects import Key, Subject
@@ -64,6 +64,7 @@ class Keeper:
         reasons = [*_reasons(subject, metadata, {each.name: each for each in together})]
         self._reasons = [reason for reason, _ in reasons]
         cases = [(condition, literal(number)) for number, (_, condition) in enumerate(reasons)]
+        self._queries: dict[tuple[str, ...], Select[*tuple[Any, ...]]] = {}
         self._reason: ColumnElement[Any] = case(*cases) if cases else null()
 
     def sort_out(self, connection: Connection, keys: Sequence[Key]) -> Sorted:
@@ -72,11 +73,9 @@ class Keeper:
         watched = [
             (self._held_columns[name], held[name]) for name in held if name in self._held_columns
         ]
-        query = select(self._subject.key, self._reason, *(column for column, _ in watched)).where(
-            self._subject.key.in_(keys), self._subject.expired()
-        )
+        query = self._query(tuple(held))
         found = Sorted()
-        by_key = {row[0]: row for row in connection.execute(query)}
+        by_key = {row[0]: row for row in connection.execute(query, {KEYS: keys})}
         for key in keys:
             row = by_key.get(key)
             if row is None:
@@ -90,6 +89,15 @@ class Keeper:
             else:
                 found.going.append(key)
         return found
+
+    def _query(self, held: tuple[str, ...]) -> Select[*tuple[Any, ...]]:
+        """What tells the rows apart; made once for the holds that there are."""
+        if held not in self._queries:
+            columns = [self._held_columns[name] for name in held if name in self._held_columns]
+            self._queries[held] = select(self._subject.key, self._reason, *columns).where(
+                is_one_of(self._subject.key), self._subject.expired()
+            )
+        return self._queries[held]
 
 
 def find_last(connection: Connection, subject: Subject) -> frozenset[Key]:

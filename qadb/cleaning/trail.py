@@ -63,4 +63,4 @@ class Trail:
             "new_values": facts,
             "user_agent": AGENT,
         }
-        connection.execute(insert(self._log).values(values))
+        connection.execute(insert(self._log), values)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from qadb.backends.values import Actor
 
-POLITE = Rhythm(first_rows=2000, least_rows=1000, most_rows=50_000, batch_seconds=0.012, rest=1.0)
+POLITE = Rhythm(first_rows=2000, least_rows=2000, most_rows=50_000, batch_seconds=0.015, rest=1.0)
 FAST = Rhythm(
     first_rows=200_000, least_rows=50_000, most_rows=2_000_000, batch_seconds=5.0, rest=0.0
 )
