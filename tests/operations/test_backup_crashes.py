@@ -125,6 +125,20 @@ def age(place: Path) -> None:
         os.utime(folder, (a_while_ago, a_while_ago))
 
 
+def let_statements_end(url: str, server: PostgresServer | None) -> None:
+    """Wait for what the killed had begun: a CREATE DATABASE goes on without who wanted it."""
+    if server is None:
+        return
+    name = url.rpartition("/")[2]
+    begun = (
+        "SELECT pid FROM pg_stat_activity WHERE state = 'active' "
+        f"AND query LIKE 'CREATE DATABASE%{name}_qadb_%' "
+        "UNION SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
+    )
+    while fetch_column(server.admin_url, begun):
+        time.sleep(0.02)
+
+
 def duration(worker: Worker, operation: str, *words: str) -> float:
     """How many seconds to spread the kills over."""
     return min(worker.time(operation, *words) for _ in range(2)) * MARGIN
@@ -170,6 +184,7 @@ def test_killed_backup_leaves_the_older_ones_and_the_next_succeeds(
         require_whole(migrated_url, database_server)
         if is_time:
             age(place)
+            let_statements_end(migrated_url, database_server)
             back_up(database, place)
             require_nothing_left(place, migrated_url, database_server)
             assert len(paths_in(place)) == 2
@@ -198,6 +213,7 @@ def test_killed_restore_leaves_the_former_or_the_new_and_the_next_succeeds(
         found.append("former" if fetch_rows(database, NEW) else "new")
         if is_time:
             age(place)
+            let_statements_end(migrated_url, database_server)
             put_back(database, backup)
             assert not fetch_rows(database, NEW)
             require_nothing_left(place, migrated_url, database_server)
