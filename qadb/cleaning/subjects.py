@@ -98,7 +98,7 @@ def make_subject(rule: Rule, metadata: MetaData, tenant: str | None) -> Subject:
     return Subject(rule, metadata.tables[rule.policy.table], tenant)
 
 
-def is_one_of(column: ColumnElement[Any]) -> ColumnElement[bool]:
+def is_one_of(column: ColumnElement[object]) -> ColumnElement[bool]:
     """The column has one of the values that the statement is given as `KEYS`."""
     return column.in_(bindparam(KEYS, expanding=True))
 

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from qadb.backends.catalog import Catalog, diff
 from qadb.errors import NotComparable
 from qadb.revisions.catalogue import read_catalogue
-from qadb.revisions.losses import columns_at, columns_of
+from qadb.revisions.losses import Columns, columns_at, columns_of
 from qadb.revisions.scratch import catalog_at, migrated_place, read_catalog
 from qadb.revisions.state import read_state_on, require_managed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from qadb.backends.catalog import Difference
     from qadb.database import Database
 
 DriftStatus: TypeAlias = Literal["none", "found", "unknown"]
-Columns: TypeAlias = "Mapping[str, frozenset[str]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def _by_names(database: Database, revision: str | None, error: NotComparable) ->
     """Compare the names of tables and columns, which the revisions tell in memory as well."""
     with database.connect(read_only=True) as connection:
         found = columns_of(connection, database.schema)
-    expected = columns_at(database.schema, revision)
+    (expected,) = columns_at(database.schema, revision)
     differences = compare(_catalog_of(expected), _catalog_of(found)).differences
     reason = f"{error.explanation} Only the names of tables and columns were compared."
     return Drift("found" if differences else "unknown", differences, reason=reason)

@@ -7,12 +7,14 @@ memory; the real database is only counted. Both engines have the same tables and
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain, groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import column, func, inspect, select, table
 
 from qadb.database import Database
+from qadb.revisions.catalogue import read_catalogue
 from qadb.revisions.runner import run_revisions
 from qadb.settings import DatabaseUrl
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from qadb.schema import Schema
+
+Columns: TypeAlias = "Mapping[str, frozenset[str]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,11 @@ class Loss:
 
 def find_losses(database: Database, current: str | None, target: str | None) -> tuple[Loss, ...]:
     """Count what goes when the database goes from ``current`` back to ``target``."""
-    before, after = columns_at(database.schema, current), columns_at(database.schema, target)
+    after, before = columns_at(database.schema, target, current)
     return count_losses(database, gone(before, after))
 
 
-def gone(
-    before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]]
-) -> Iterator[Loss]:
+def gone(before: Columns, after: Columns) -> Iterator[Loss]:
     """Yield tables, and columns of tables that stay, which are not there afterwards; uncounted.
 
     Args:
@@ -80,14 +82,29 @@ def _count(connection: Connection, name: str, losses: Sequence[Loss]) -> Iterato
     return (replace(loss, rows=int(rows)) for loss, rows in zip(losses, row, strict=True))
 
 
-def columns_at(schema: Schema, revision: str | None) -> dict[str, frozenset[str]]:
-    """Columns by table as the migrations make them, up to ``revision``."""
+def columns_at(schema: Schema, *revisions: str | None) -> tuple[Columns, ...]:
+    """Columns by table as the migrations make them, at each of the revisions, oldest first.
+
+    They are run once a process: whoever shows what would be lost asks again before it is.
+    """
+    known = read_catalogue(schema.migrations).revisions
+    return _columns_at(schema, revisions, tuple(each.checksum for each in known))
+
+
+@lru_cache(maxsize=32)
+def _columns_at(
+    schema: Schema, revisions: tuple[str | None, ...], _checksums: tuple[str, ...]
+) -> tuple[Columns, ...]:
+    with Database(DatabaseUrl("sqlite", is_memory=True), schema) as scratch:
+        return tuple(_columns_on_the_way(scratch, each) for each in revisions)
+
+
+def _columns_on_the_way(scratch: Database, revision: str | None) -> Columns:
     if revision is None:
         return {}
-    with Database(DatabaseUrl("sqlite", is_memory=True), schema) as scratch:
-        run_revisions(scratch, "up", revision, lock_timeout_seconds=0, on_step=lambda _step: None)
-        with scratch.connect() as connection:
-            return columns_of(connection, schema)
+    run_revisions(scratch, "up", revision, lock_timeout_seconds=0, on_step=lambda _step: None)
+    with scratch.connect() as connection:
+        return columns_of(connection, scratch.schema)
 
 
 def columns_of(connection: Connection, schema: Schema) -> dict[str, frozenset[str]]:
