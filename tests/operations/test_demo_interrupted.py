@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from qadb.database import Database
     from tests.support.program import Program
 
-MUCH_BYTES = 1_000_000
+MUCH_BYTES = 500_000
 SIZE_SQL = "SELECT pg_relation_size('test_results')"  # of what is not committed yet, too
 
 
@@ -51,7 +51,7 @@ def test_killed_demo_leaves_nothing_and_the_next_one_completes(
     migrated: Database, migrated_url: str, qadb: Program
 ) -> None:
     before = count_all(migrated)
-    words = ("init", "--demo", "--scale", "8", "--database-url", migrated_url)
+    words = ("init", "--demo", "--scale", "4", "--database-url", migrated_url)
 
     process = qadb.start(*words)
     wait_until_writing(process, migrated)
@@ -69,7 +69,7 @@ def test_interrupted_demo_leaves_nothing(
     migrated: Database, migrated_url: str, qadb: Program
 ) -> None:
     before = count_all(migrated)
-    process = qadb.start("init", "--demo", "--scale", "8", "--database-url", migrated_url)
+    process = qadb.start("init", "--demo", "--scale", "4", "--database-url", migrated_url)
     wait_until_writing(process, migrated)
 
     process.send_signal(signal.SIGINT)
@@ -80,7 +80,7 @@ def test_interrupted_demo_leaves_nothing(
 
 
 def test_two_at_once_add_one_demo(migrated: Database, migrated_url: str, qadb: Program) -> None:
-    words = ("init", "--demo", "--json", "--scale", "2", "--database-url", migrated_url)
+    words = ("init", "--demo", "--json", "--database-url", migrated_url)
 
     processes = [qadb.start(*words) for _ in range(2)]
     ended = [process.communicate(timeout=DEADLINE_SECONDS) for process in processes]
@@ -88,7 +88,7 @@ def test_two_at_once_add_one_demo(migrated: Database, migrated_url: str, qadb: P
     assert [process.returncode for process in processes] == [0, 0], ended
     assert sum('"added": true' in stdout for stdout, _ in ended) == 1
     assert fetch_rows(migrated, "SELECT count(*) FROM tenants") == [(2,)]
-    assert count_all(migrated)["test_runs"] == 2 * 199
+    assert count_all(migrated)["test_runs"] == 199
 
 
 @pytest.mark.parametrize("statement", [ADD_TENANT, ADD_USER])
@@ -108,7 +108,7 @@ def test_demo_waits_for_a_writer_and_then_sees_what_they_wrote(
     with migrated.connect() as connection:
         connection.exec_driver_sql(statement)
         filling.start()
-        filling.join(timeout=1)
+        filling.join(timeout=0.5)
         assert filling.is_alive()
     filling.join(timeout=DEADLINE_SECONDS)
 
@@ -119,15 +119,15 @@ def test_demo_waits_for_a_writer_and_then_sees_what_they_wrote(
 def test_report_that_comes_meanwhile_is_loaded_after_the_demo(
     migrated: Database, migrated_url: str, qadb: Program, tmp_path: Path
 ) -> None:
-    process = qadb.start("init", "--demo", "--scale", "4", "--database-url", migrated_url)
+    process = qadb.start("init", "--demo", "--scale", "2", "--database-url", migrated_url)
     wait_until_writing(process, migrated)
 
     file = load_one(migrated, write_report(tmp_path / "r.xml", case("a")))
     stdout, stderr = process.communicate(timeout=DEADLINE_SECONDS)
 
     assert (process.returncode, stderr) == (0, ""), stdout
-    assert (file.status, file.run_id) == ("ingested", 4 * 199 + 1)
-    assert count_all(migrated)["test_runs"] == 4 * 199 + 1
+    assert (file.status, file.run_id) == ("ingested", 2 * 199 + 1)
+    assert count_all(migrated)["test_runs"] == 2 * 199 + 1
 
 
 def test_writer_who_never_ends_is_named_as_the_reason(
@@ -146,7 +146,7 @@ def test_writer_who_never_ends_is_named_as_the_reason(
 
 
 def test_memory_is_flat_in_the_scale(qadb: Program, tmp_path: Path) -> None:
-    peaks = [peak_megabytes(qadb, tmp_path / f"{scale}.sqlite3", scale) for scale in (1, 5)]
+    peaks = [peak_megabytes(qadb, tmp_path / f"{scale}.sqlite3", scale) for scale in (1, 3)]
 
     assert abs(peaks[1] - peaks[0]) < 15
     assert max(peaks) < 200

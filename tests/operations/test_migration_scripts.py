@@ -14,11 +14,12 @@ from qadb.backends.catalog import diff
 from qadb.errors import MigrationFailed, UnmanagedDatabase
 from qadb.operations.migrate import render_migration
 from qadb.operations.rollback import plan_rollback, rollback
+from qadb.revisions.catalogue import BASE
 from qadb.revisions.state import read_state
 from tests.operations.foreign import fill_with_foreign_tables
 from tests.support.databases import live_catalog, open_database, sqlite_file
 from tests.support.revision_folders import schema_of, write_revision
-from tests.support.revisions import BEHIND, HEAD
+from tests.support.revisions import BEFORE_HEAD, HEAD, REVISIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,29 +43,43 @@ def run_script(script: str, url: str, server: PostgresServer | None, *options: s
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("start", ["nothing", *BEHIND])
 def test_script_makes_an_equal_database(
     empty: Database,
     database_url: str,
     migrated: Database,
-    migrated_url: str,
     database_server: PostgresServer | None,
-    start: str,
 ) -> None:
-    expected = live_catalog(migrated)
-    if start == "nothing":
-        plan, script = render_migration(empty)
-        run_script(script, database_url, database_server, "-1")
-        made = empty
-    else:
-        rollback(migrated, plan_rollback(migrated, start))
-        plan, script = render_migration(migrated)
-        run_script(script, migrated_url, database_server, "-1")
-        made = migrated
+    plan, script = render_migration(empty)
+    run_script(script, database_url, database_server, "-1")
 
     assert plan.to_revision == HEAD
-    assert diff(expected, live_catalog(made)) == ()
-    assert read_state(made).state == "current"
+    assert diff(live_catalog(migrated), live_catalog(empty)) == ()
+    assert read_state(empty).state == "current"
+
+
+def test_scripts_lead_from_each_revision_to_the_next(
+    migrated: Database, migrated_url: str, database_server: PostgresServer | None
+) -> None:
+    expected = live_catalog(migrated)
+    rollback(migrated, plan_rollback(migrated, BASE))
+    for revision in REVISIONS:
+        plan, script = render_migration(migrated, revision)
+        run_script(script, migrated_url, database_server, "-1")
+
+        assert plan.to_revision == revision == read_state(migrated).revision
+    assert diff(expected, live_catalog(migrated)) == ()
+
+
+@pytest.mark.parametrize("start", ["001", BEFORE_HEAD])
+def test_script_leads_from_a_revision_to_the_newest(
+    migrated: Database, migrated_url: str, database_server: PostgresServer | None, start: str
+) -> None:
+    expected = live_catalog(migrated)
+    rollback(migrated, plan_rollback(migrated, start))
+    run_script(render_migration(migrated)[1], migrated_url, database_server, "-1")
+
+    assert diff(expected, live_catalog(migrated)) == ()
+    assert read_state(migrated).state == "current"
 
 
 @pytest.mark.parametrize("options", [(), ("-1",)])
