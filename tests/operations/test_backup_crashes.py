@@ -18,7 +18,7 @@ from qadb.backups.folder import list_backups
 from qadb.operations.backup import create_backup
 from qadb.revisions.state import read_state
 from tests.operations.crash_child import back_up, put_back
-from tests.operations.worker import moments
+from tests.operations.worker import KILLS, moments
 from tests.support.databases import execute, fetch_rows, open_database, sqlite_file
 from tests.support.postgres_client import fetch_column
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KILLS = int(os.environ.get("QADB_TEST_KILLS", "6"))  # beside those at a step
 KILLS_BEFORE_THE_NEXT = 3
 MARGIN = 0.9  # of the work's duration: later runs may be faster still
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from tests.operations.cleanup_scene import (
     keys_of,
     read_all,
 )
-from tests.operations.worker import moments
+from tests.operations.worker import KILLS, moments
 from tests.support.databases import fetch_rows
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from tests.operations.cleanup_scene import Keys, Rows
     from tests.operations.worker import Worker
 
-KILLS = int(os.environ.get("QADB_TEST_KILLS", "4"))
 SECONDS = 0.3  # about what the work takes
 STEPS = ("commit:3", "commit:7", "statement:40", "statement:90", "statement:140")
 

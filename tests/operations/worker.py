@@ -13,6 +13,7 @@ from typing import Self
 
 from tests.support.program import CHECKOUT
 
+KILLS = int(os.environ.get("QADB_TEST_KILLS", "4"))  # of an operation, beside those at a step
 HANDED_ON = ("PATH", "TMPDIR")  # a test's own, for programs and files on the way
 
 
