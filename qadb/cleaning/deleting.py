@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
 
+from qadb.backends.listed_keys import is_listed
 from qadb.backends.values import Actor
 from qadb.cleaning.archive import read_versions
-from qadb.cleaning.subjects import KEYS, is_one_of
+from qadb.cleaning.subjects import KEYS
 from qadb.cleaning.trail import AGENT
 from qadb.errors import LockNotAvailable, TransactionConflict
 
@@ -85,7 +86,7 @@ class Deleter:
         self._lock_timeout_seconds = lock_timeout_seconds
         # Made once: a transaction that waits for Python keeps writers waiting.
         key = subject.key
-        self._locking = select(key).where(is_one_of(key)).with_for_update(skip_locked=True)
+        self._locking = select(key).where(is_listed(key, KEYS)).with_for_update(skip_locked=True)
         self._deletions = _deletions(subject)
 
     def delete(self, tenant: str, keys: Sequence[Key], archived: Archived | None = None) -> Taken:
@@ -168,7 +169,7 @@ def _deletions(subject: Subject) -> list[tuple[str, Delete]]:
     followers = subject.rule.policy.followers
     columns = [metadata.tables[each.table].c[each.column] for each in followers]
     return [
-        (column.table.name, delete(column.table).where(is_one_of(column)))
+        (column.table.name, delete(column.table).where(is_listed(column, KEYS)))
         for column in (*columns, subject.key)
     ]
 

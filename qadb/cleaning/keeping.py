@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ForeignKeyConstraint, case, exists, func, literal, null, select
 
-from qadb.cleaning.subjects import KEYS, is_one_of, meets
+from qadb.backends.listed_keys import is_listed
+from qadb.cleaning.subjects import KEYS, meets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -95,7 +96,7 @@ class Keeper:
         if held not in self._queries:
             columns = [self._held_columns[name] for name in held if name in self._held_columns]
             self._queries[held] = select(self._subject.key, self._reason, *columns).where(
-                is_one_of(self._subject.key), self._subject.expired()
+                is_listed(self._subject.key, KEYS), self._subject.expired()
             )
         return self._queries[held]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from sqlalchemy import and_, bindparam, func, literal, or_, select
+from sqlalchemy import and_, func, literal, or_, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -96,11 +96,6 @@ class Subject:
 def make_subject(rule: Rule, metadata: MetaData, tenant: str | None) -> Subject:
     """Look the rule's table up."""
     return Subject(rule, metadata.tables[rule.policy.table], tenant)
-
-
-def is_one_of(column: ColumnElement[object]) -> ColumnElement[bool]:
-    """The column has one of the values that the statement is given as `KEYS`."""
-    return column.in_(bindparam(KEYS, expanding=True))
 
 
 def meets(table: FromClause, condition: Condition) -> ColumnElement[bool]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from qadb.backends.base_cleanup import Rhythm, Space, SpaceMethod
 from qadb.backends.sqlite.context import CLEAR_SQL
 from qadb.backends.sqlite.copying import driver_of
+from qadb.backends.sqlite.emptying import Log, emptying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ FAST = Rhythm(
 
 NORMAL = 1
 CACHE_KIBIBYTES = 32_768
+LOG = "qadb_log"  # the connection's `Log`
 SETTINGS = {"synchronous": NORMAL, "cache_size": -CACHE_KIBIBYTES, "wal_autocheckpoint": 0}
 
 WORTHWHILE = 0.1  # of the file: less is filled again by what comes next
@@ -56,13 +58,15 @@ def rhythm(*, is_fast: bool) -> Rhythm:
 @contextlib.contextmanager
 def connect(engine: Engine) -> Iterator[Connection]:
     """A connection whose commits wait for no disk, with a cache for what a batch touches."""
-    with engine.connect() as connection:
+    with engine.connect() as connection, emptying(engine) as log:
         driver = driver_of(connection)
         former = {name: _ask(driver, name) for name in SETTINGS}
         _set(driver, SETTINGS)
+        connection.info[LOG] = log
         try:
             yield connection
         finally:  # a database in memory has this connection alone
+            del connection.info[LOG]
             with contextlib.suppress(sqlite3.Error):
                 _set(driver, former)
 
@@ -88,10 +92,11 @@ def begin(
 
 
 def rest(connection: Connection, seconds: float) -> None:
-    """Move the log into the file meanwhile, which no writer waits for and none has to do then."""
-    started = time.perf_counter()
-    driver_of(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    time.sleep(max(0.0, seconds - (time.perf_counter() - started)))
+    """Have the log moved into the file meanwhile, which no writer waits for and none has to do."""
+    log: Log = connection.info[LOG]
+    log.empty()
+    time.sleep(seconds)
+    log.wait_where_long()
 
 
 def reclaim(
@@ -120,7 +125,7 @@ def reclaim(
         method = "vacuum"
     elif is_incremental:
         method = "incremental_vacuum"
-        is_complete = _shorten(driver, time_left)
+        is_complete = _shorten(connection, time_left)
     else:
         explanation = (
             "The file was made without incremental vacuum: `qadb cleanup --fast` shortens it"
@@ -152,18 +157,19 @@ def _has_room(driver: sqlite3.Connection, size_bytes: int) -> bool:
     return all(shutil.disk_usage(folder).free > 2 * size_bytes for folder in folders)
 
 
-def _shorten(driver: sqlite3.Connection, time_left: Callable[[], float | None]) -> bool:
+def _shorten(connection: Connection, time_left: Callable[[], float | None]) -> bool:
     """Move pages from the file's end into its gaps, politely; True when none is left."""
+    driver = driver_of(connection)
     pages = float(FIRST_PAGES)
     while _ask(driver, "freelist_count"):
         left = time_left()
         if left is not None and left <= 0:
             return False
         started = time.perf_counter()
-        driver.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
+        driver.executescript(f"PRAGMA incremental_vacuum({int(pages)})")  # execute() moves one page
         seconds = time.perf_counter() - started
         pages = max(1.0, min(pages / seconds * POLITE.batch_seconds, 2 * pages, MOST_PAGES))
-        time.sleep(seconds * POLITE.rest)
+        rest(connection, seconds * POLITE.rest)
     return True
 
 
