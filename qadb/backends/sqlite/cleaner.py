@@ -113,7 +113,7 @@ def reclaim(
     before, free = _pages(driver)
     page_size = _ask(driver, "page_size")
     if free < before * WORTHWHILE:
-        _checkpoint(driver)
+        _checkpoint(connection)
         reason = "Less than a tenth of the file is empty: that is left for new rows."
         return Space("none", 0, free * page_size, explanation=reason if free else None)
     is_complete, explanation = True, None
@@ -131,7 +131,7 @@ def reclaim(
             "The file was made without incremental vacuum: `qadb cleanup --fast` shortens it"
             " where the disk has room for a copy."
         )
-    _checkpoint(driver)
+    _checkpoint(connection)
     after, free = _pages(driver)
     freed = max(0, before - after) * page_size
     return Space(method, freed, free * page_size, is_complete, explanation)
@@ -173,8 +173,11 @@ def _shorten(connection: Connection, time_left: Callable[[], float | None]) -> b
     return True
 
 
-def _checkpoint(driver: sqlite3.Connection) -> None:
+def _checkpoint(connection: Connection) -> None:
     """Move the log into the file, then empty it if nobody is in the way: nobody waits for that."""
+    log: Log = connection.info[LOG]
+    log.wait()
+    driver = driver_of(connection)
     timeout = _ask(driver, "busy_timeout")
     driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     driver.execute("PRAGMA busy_timeout = 0")

@@ -60,11 +60,15 @@ class Log:
             self._is_idle.clear()
             self._is_wanted.set()
 
+    def wait(self) -> None:
+        """Wait until nobody empties it."""
+        self._is_idle.wait()
+
     def wait_where_long(self) -> None:
         """Wait until it is empty, and shut writers out for that moment, where it has grown long."""
         if self._driver is None or self._pages < LONG_PAGES:
             return
-        self._is_idle.wait()
+        self.wait()
         with contextlib.suppress(sqlite3.Error):  # somebody reads: next time, then
             self._driver.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
         self._pages = 0
