@@ -60,7 +60,7 @@ def run_checks(
         on_check: told which check runs next; costly ones tell from threads of their own.
 
     Raises:
-        DatabaseUnreachable: there was no first connection.
+        DatabaseUnreachable: there was no first connection, or the server went away meanwhile.
     """
     run = _Run(database, budget_seconds, backup_dir)
     wanted = [each.check for each in selection if each.skip_reason is None]
@@ -69,6 +69,7 @@ def run_checks(
     found: dict[str, CheckResult] = {}
     for cost in COSTS:
         found |= _run_alike(run, [each for each in wanted if each.cost == cost], cost, on_check)
+    run.require_server()
     return tuple(
         CheckResult(each.check, "skipped", each.skip_reason)
         if each.skip_reason is not None
@@ -149,6 +150,11 @@ class _Run:
         started = time.monotonic()
         result = self._answer(check, remaining)
         return replace(result, elapsed_seconds=time.monotonic() - started)
+
+    def require_server(self) -> None:
+        """Raise where it is gone: of a database that is down nothing else matters."""
+        if self._lost is not None:
+            raise self._lost
 
     def _remaining_seconds(self) -> float:
         if self._budget is None:

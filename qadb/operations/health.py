@@ -81,7 +81,7 @@ def check_health(
 
     Raises:
         ConfigurationError: there is no such check or group.
-        DatabaseUnreachable: there is no connection, or no database.
+        DatabaseUnreachable: there is no connection, no database, or the server stopped meanwhile.
     """
     selection = select(
         all_checks(database.schema),
