@@ -81,14 +81,14 @@ def shrunk(context: Context) -> Finding:
     if lost < SMALL_BYTES:
         return Finding("ok", "The newest backup is about as large as the one before.", percent)
     rows = [sum(each.tables.values()) for each in manifests[:2]]
+    sizes = (
+        f"{format_size(before)} and {rows[1]:,} rows before, {format_size(now)} and {rows[0]:,} now"
+    )
     return Finding(
         context.limits.judge(percent),
         f"The newest backup holds {percent:g} % less than the one before.",
         percent,
-        (
-            f"{format_size(before)} and {rows[1]:,} rows before, "
-            f"{format_size(now)} and {rows[0]:,} now",
-        ),
+        (sizes,),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -20,13 +21,17 @@ from tests.support.postgres_server import start_server
 from tests.support.program import Program
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.postgres_server import PostgresServer
 
 PAGE_BYTES = 8192
-WAITING = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'qadb health' AND {}"
+AT_A_LOCK = """
+SELECT 1 FROM pg_stat_activity
+WHERE application_name = 'qadb health' AND wait_event_type = 'Lock'
+"""
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +113,7 @@ def test_a_server_that_stops_under_a_check_is_unreachable(
         qadb = Program(tmp_path, {"QADB_DATABASE_URL": url})
         with idle_transaction(url, "LOCK TABLE qadb_version"):
             process = qadb.start("health", "--format", "nagios", "--report", "prometheus=qadb.prom")
-            wait_for(server.admin_url, WAITING.format("wait_event_type = 'Lock'"))
+            wait_for_a_check(server, process)
             stop(server)
             stdout, stderr = process.communicate(timeout=60)
 
@@ -119,6 +124,17 @@ def test_a_server_that_stops_under_a_check_is_unreachable(
         samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
         assert [(s.name, s.value) for s in samples] == [("qadb_up", 0)]
         assert "Traceback" not in stderr
+
+
+def wait_for_a_check(server: PostgresServer, process: subprocess.Popen[str]) -> None:
+    """Return while a check waits for a lock, which is half a second at most."""
+    with closing(psycopg2.connect(server.admin_url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(AT_A_LOCK)
+            while not cursor.fetchall():
+                assert process.poll() is None, process.communicate()
+                cursor.execute(AT_A_LOCK)
 
 
 def stop(server: PostgresServer) -> None:
