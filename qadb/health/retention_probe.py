@@ -64,6 +64,8 @@ def overdue(context: Context) -> Finding:
             number = f"{MOST_COUNTED:,} or more" if count == MOST_COUNTED else f"{count:,}"
             details.append(f"{rule.policy.table}: {number}, kept for {rule.days} days")
     what = count_of(total, "row is", "rows are")
+    if total >= MOST_COUNTED:
+        what = f"At least {total:,} rows are"
     message = f"{what} over {GRACE_DAYS} days past the end of their retention."
     return Finding(context.limits.judge(total), message, total, tuple(details))
 

@@ -110,7 +110,10 @@ def _orphans(steps: int, where: str) -> Callable[[Asked], Finding]:
         """Results of runs that are not there."""
         found = asked.connection.execute(text(ORPHANS), {"steps": steps}).scalars().all()
         details = [f"run {run} has results and is not there" for run in found]
-        return _count(asked, details, "has", "have", f"results{where} without being there")
+        count = len(details)
+        what = count_of(count, "missing run has", "missing runs have")
+        message = f"{what} results{where}."
+        return Finding(asked.limits.judge(count), message, count, tuple(details))
 
     return probe
 
