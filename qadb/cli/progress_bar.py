@@ -21,9 +21,9 @@ from rich.progress import (
 from rich.text import Text
 
 from qadb.cli import streams
-from qadb.cli.humanize import format_count, format_size
 from qadb.cli.render_rich import make_console
 from qadb.cli.text import escape_controls
+from qadb.humanize import format_count, format_size
 
 if TYPE_CHECKING:
     from qadb.progress import ProgressEvent, Unit

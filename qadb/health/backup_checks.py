@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qadb.checks import Check, Finding, Limits
 from qadb.health.backup_facts import disk_room, open_files
+from qadb.humanize import format_size
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 HOUR_SECONDS = 3600
 DAY_SECONDS = 86_400
 SMALL_BYTES = 1_000_000
+_FEW_HOURS = 48  # until then they say more than days
 _NONE = "There is no backup yet."
 _A_DAY = "our judgement: one a day, with two hours to be late; two days without one are critical"
 
@@ -27,7 +29,7 @@ def newest(context: Context) -> Finding:
         hours = _since(context, _taken_at(facts, 0), HOUR_SECONDS)
         return Finding(
             context.limits.judge(hours),
-            f"The newest backup is {hours:g} hours old.",
+            f"The newest backup is {_age(hours)} old.",
             hours,
             (str(facts.backups[0].path),),
         )
@@ -35,7 +37,7 @@ def newest(context: Context) -> Finding:
     if told is not None and context.limits.judge(_since(context, told, HOUR_SECONDS)) == "ok":
         return Finding(
             "unknown",
-            f"A backup was made {_since(context, told, HOUR_SECONDS):g} hours ago, and it is not "
+            f"A backup was made {_age(_since(context, told, HOUR_SECONDS))} ago, and it is not "
             f"in {facts.folder}.",
             hint="Name the folder where it is in QADB_BACKUP_DIR.",
         )
@@ -43,7 +45,7 @@ def newest(context: Context) -> Finding:
     where = f" in {facts.folder}" if facts.folder else ""
     return Finding(
         context.limits.judge(hours),
-        f"There is no backup{where}; the database is {hours:g} hours old.",
+        f"There is no backup{where}; the database is {_age(hours)} old.",
         hours,
     )
 
@@ -57,9 +59,9 @@ def verified(context: Context) -> Finding:
     place = facts.backups.index(proven[0]) if proven else len(facts.backups) - 1
     days = _since(context, _taken_at(facts, place), DAY_SECONDS)
     if proven:
-        message = f"The newest verified backup is {days:g} days old."
+        message = f"The newest verified backup is {_age(24 * days)} old."
     else:
-        message = f"No backup was ever verified, and the oldest is {days:g} days old."
+        message = f"No backup was ever verified, and the oldest is {_age(24 * days)} old."
     return Finding(
         context.limits.judge(days),
         message,
@@ -79,11 +81,14 @@ def shrunk(context: Context) -> Finding:
     if lost < SMALL_BYTES:
         return Finding("ok", "The newest backup is about as large as the one before.", percent)
     rows = [sum(each.tables.values()) for each in manifests[:2]]
+    sizes = (
+        f"{format_size(before)} and {rows[1]:,} rows before, {format_size(now)} and {rows[0]:,} now"
+    )
     return Finding(
         context.limits.judge(percent),
         f"The newest backup holds {percent:g} % less than the one before.",
         percent,
-        (f"{before:,} bytes and {rows[1]:,} rows before, {now:,} and {rows[0]:,} now",),
+        (sizes,),
     )
 
 
@@ -96,9 +101,9 @@ def restored(context: Context) -> Finding:
     told = facts.last("restore")
     last = max([*moments, *([told] if told else [])], default=None)
     days = _since(context, last or _taken_at(facts, -1), DAY_SECONDS)
-    message = f"A backup was last restored {days:g} days ago."
+    message = f"A backup was last restored {_age(24 * days)} ago."
     if last is None:
-        message = f"No backup was ever restored; the first is {days:g} days old."
+        message = f"No backup was ever restored; the first is {_age(24 * days)} old."
     return Finding(context.limits.judge(days), message, days)
 
 
@@ -123,8 +128,8 @@ def room(context: Context) -> Finding:
     tightest = min(rooms, key=lambda each: each.percent)
     return Finding(
         context.limits.judge(tightest.percent),
-        f"On the disk of {tightest.place} {tightest.free_bytes:,} bytes are free, and the next "
-        f"backup or VACUUM takes about {tightest.needed_bytes:,}.",
+        f"The disk of {tightest.place} has {format_size(tightest.free_bytes)} free, and the next "
+        f"backup or VACUUM takes about {format_size(tightest.needed_bytes)}.",
         tightest.percent,
     )
 
@@ -138,6 +143,14 @@ def _since(context: Context, moment: datetime | None, unit_seconds: int) -> floa
     """How many units have passed; none since a moment that nobody knows, or that is to come."""
     seconds = 0.0 if moment is None else (context.now - moment).total_seconds()
     return round(max(0.0, seconds) / unit_seconds, 1)
+
+
+def _age(hours: float) -> str:
+    """An age as a person says it."""
+    if hours < 1:
+        return "less than an hour"
+    count, unit = (int(hours), "hour") if hours < _FEW_HOURS else (int(hours / 24), "day")
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 _READS = "The manifests of the backups in QADB_BACKUP_DIR, and SELECT * FROM qadb_history"

@@ -9,6 +9,7 @@ from qadb.health.backup_facts import read_backup_facts
 from qadb.revisions.state import read_state_on
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from qadb.database import Database
     from qadb.health.backup_facts import BackupFacts
     from qadb.revisions.state import DatabaseState
+    from qadb.settings.retention import RetentionSetting
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Context:
         now: when the run began, UTC.
         seconds: how long the check may take.
         backup_dir: where the database's backups are; None where nobody says.
+        retention: what the configuration says of how long rows stay, by table.
     """
 
     database: Database
@@ -61,6 +64,7 @@ class Context:
     seconds: float
     backup_dir: Path | None
     shared: Shared
+    retention: Mapping[str, RetentionSetting] = field(default_factory=dict)
 
     @property
     def state(self) -> DatabaseState:

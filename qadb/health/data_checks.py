@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qadb.checks import Check, Finding, Limits
 from qadb.errors import QadbError
+from qadb.health.retention_probe import EXPLAINED, overdue
 from qadb.revisions.history import read_history
 
 if TYPE_CHECKING:
@@ -128,5 +129,18 @@ DATA_CHECKS: tuple[HealthCheck, ...] = (
         remedy="qadb cleanup --dry-run",
         probe=cleanup_overdue,
         reads="SELECT * FROM qadb_history",
+    ),
+    Check(
+        id="QADB-D16",
+        title="Retention",
+        group="data",
+        severity="warn",
+        limits=Limits("rows", 1, None, "our judgement: a cleanup a week is enough"),
+        cost="moderate",
+        why="How long rows stay is a promise, of what somebody deleted above all.",
+        remedy="qadb cleanup --dry-run, then without it",
+        probe=overdue,
+        reads=EXPLAINED,
+        needs_tables=True,
     ),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qadb.checks import Finding
 from qadb.health.engine_access import IN_MEMORY, file
 from qadb.health.schema_probes import judge_objects
+from qadb.humanize import format_size
 
 if TYPE_CHECKING:
     from qadb.health.context import Context
@@ -45,14 +46,17 @@ def log_size(context: Context) -> Finding:
     size = file(context).log_size(context.database.url)
     if size is None:
         return IN_MEMORY
-    return Finding(context.limits.judge(size), f"The write-ahead log has {size:,} bytes.", size)
+    return Finding(
+        context.limits.judge(size), f"The write-ahead log has {format_size(size)}.", size
+    )
 
 
 def free_pages(context: Context) -> Finding:
     """The share of the file that holds nothing, where that is some room."""
     found = file(context).free_pages(context.connection)
     percent = round(100 * found.free_bytes / max(found.size_bytes, 1), 1)
-    message = f"{found.free_bytes:,} of {found.size_bytes:,} bytes hold nothing, {percent:g} %."
+    free, size = format_size(found.free_bytes), format_size(found.size_bytes)
+    message = f"{free} of {size} hold nothing, {percent:g} %."
     if found.free_bytes < SMALL_BYTES:
         return Finding("ok", message, percent)
     hint = "PRAGMA incremental_vacuum" if found.gives_back else "VACUUM"

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from qadb.checks import Finding
@@ -20,12 +21,13 @@ from qadb.health.results import CheckResult
 from qadb.retries import connect_again
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from qadb.checks import Cost
     from qadb.database import Database
     from qadb.health.context import HealthCheck
+    from qadb.settings.retention import RetentionSetting
 
 COSTS: tuple[Cost, ...] = ("cheap", "moderate", "costly", "deep")
 LOCK_SECONDS = 0.5
@@ -48,6 +50,7 @@ def run_checks(
     *,
     budget_seconds: float | None,
     backup_dir: Path | None,
+    retention: Mapping[str, RetentionSetting] = MappingProxyType({}),
     on_check: Callable[[HealthCheck], None] = lambda _check: None,
 ) -> tuple[CheckResult, ...]:
     """Run what is selected; the results come in the selection's order.
@@ -57,18 +60,20 @@ def run_checks(
         selection: what is wanted.
         budget_seconds: how long all may take together; None: as long as they take.
         backup_dir: where the database's backups are.
+        retention: what the configuration says of how long rows stay, by table.
         on_check: told which check runs next; costly ones tell from threads of their own.
 
     Raises:
-        DatabaseUnreachable: there was no first connection.
+        DatabaseUnreachable: there was no first connection, or the server went away meanwhile.
     """
-    run = _Run(database, budget_seconds, backup_dir)
+    run = _Run(database, budget_seconds, backup_dir, retention)
     wanted = [each.check for each in selection if each.skip_reason is None]
     if wanted:
         run.connect_first()
     found: dict[str, CheckResult] = {}
     for cost in COSTS:
         found |= _run_alike(run, [each for each in wanted if each.cost == cost], cost, on_check)
+    run.require_server()
     return tuple(
         CheckResult(each.check, "skipped", each.skip_reason)
         if each.skip_reason is not None
@@ -102,10 +107,15 @@ class _Run:
     """One run: its clock, and whether the server is still there."""
 
     def __init__(
-        self, database: Database, budget_seconds: float | None, backup_dir: Path | None
+        self,
+        database: Database,
+        budget_seconds: float | None,
+        backup_dir: Path | None,
+        retention: Mapping[str, RetentionSetting],
     ) -> None:
         self._database = database
         self._backup_dir = backup_dir
+        self._retention = retention
         self._now = datetime.now(UTC)
         self._budget = budget_seconds
         self._started = time.monotonic()
@@ -150,6 +160,11 @@ class _Run:
         result = self._answer(check, remaining)
         return replace(result, elapsed_seconds=time.monotonic() - started)
 
+    def require_server(self) -> None:
+        """Raise where it is gone: of a database that is down nothing else matters."""
+        if self._lost is not None:
+            raise self._lost
+
     def _remaining_seconds(self) -> float:
         if self._budget is None:
             return LONGEST_SECONDS
@@ -192,6 +207,7 @@ class _Run:
                 seconds=seconds,
                 backup_dir=self._backup_dir,
                 shared=self._shared,
+                retention=self._retention,
             )
             if check.needs_tables and context.state.state in _NOT_MANAGED:
                 return _NO_TABLES

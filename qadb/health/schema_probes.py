@@ -182,13 +182,17 @@ def unused_indexes(context: Context) -> Finding:
     if large and days < YOUNG_DAYS:
         return Finding(
             "unknown",
-            f"Use of indexes is counted for {days:.1f} days, too short to tell of "
+            f"Use of indexes is counted for {_days(days)}, too short to tell of "
             f"{len(large)} that no query has used yet.",
             hint=f"Ask again when it was counted for {YOUNG_DAYS} days.",
         )
     found = judge_objects(context, large, ("large index serves", "large indexes serve"), "nobody")
     size = sum(each.size_bytes or 0 for each in large)
     return Finding(context.limits.judge(size), found.message, size, found.details, found.hint)
+
+
+def _days(days: float) -> str:
+    return "less than a day" if days < 1 else count_of(int(days), "day", "days")
 
 
 def open_tables(context: Context) -> Finding:

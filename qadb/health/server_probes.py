@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qadb.checks import Finding
 from qadb.health.engine_access import server, unless_hidden
+from qadb.humanize import format_size
 
 if TYPE_CHECKING:
     from qadb.health.context import Context
@@ -66,10 +67,10 @@ def replication_lag(context: Context) -> Finding:
         subject = "This server" if found.is_replica else worst.name
         finding = Finding(
             context.limits.judge(worst.lag_bytes),
-            f"{subject} is {worst.lag_bytes:,} bytes behind.",
+            f"{subject} is {format_size(worst.lag_bytes)} behind.",
             worst.lag_bytes,
             tuple(
-                f"{each.name}: {each.state}, {each.lag_bytes:,} bytes behind"
+                f"{each.name}: {each.state}, {format_size(each.lag_bytes)} behind"
                 + ("" if each.lag_seconds is None else f", {each.lag_seconds:.1f} s")
                 for each in found.replicas[:MOST_SHOWN]
             ),
@@ -96,10 +97,10 @@ def replication_slots(context: Context) -> Finding:
     count = "1 replication slot has" if len(left) == 1 else f"{len(left)} replication slots have"
     return Finding(
         "crit" if broken else context.limits.judge(retained),
-        f"{count} no reader; up to {retained:,} bytes of the log are kept.",
+        f"{count} no reader; up to {format_size(retained)} of the log are kept.",
         retained,
         tuple(
-            f"{slot.name}: {slot.wal_status}, keeps {slot.retained_bytes:,} bytes"
+            f"{slot.name}: {slot.wal_status}, keeps {format_size(slot.retained_bytes)}"
             for slot in left[:MOST_SHOWN]
         ),
         f"Start its reader, or: SELECT pg_drop_replication_slot('{left[0].name}')",

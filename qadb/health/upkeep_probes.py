@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qadb.checks import Finding
 from qadb.health.engine_access import server, unless_hidden
 from qadb.health.schema_probes import judge_objects
+from qadb.humanize import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,8 @@ def dead_rows(context: Context) -> Finding:
             f"{count} full of dead rows, {bad[0][1].name} to {bad[0][0]:g} %.",
             bad[0][0],
             tuple(
-                f"{t.name}: {percent:g} % dead, about {_dead_bytes(t):,} of {t.size_bytes:,} bytes"
+                f"{t.name}: {percent:g} % dead, about {format_size(_dead_bytes(t))} of "
+                f"{format_size(t.size_bytes)}"
                 for percent, t in bad[:MOST_SHOWN]
             ),
             f"VACUUM (ANALYZE, VERBOSE) {bad[0][1].name}",
@@ -66,7 +68,7 @@ def dead_rows(context: Context) -> Finding:
     value = worst_first[0][0] if worst_first else 0
     message = f"Dead rows take up {value:g} % of a large table at most."
     if not worst_first:
-        message = f"Dead rows take less than {SMALL_BYTES:,} bytes in every table."
+        message = f"Dead rows take less than {format_size(SMALL_BYTES)} in every table."
     return _unless_uncounted(context, tables, Finding("ok", message, value))
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 HOUR: Final = timedelta(hours=1)
 RECENT_RUNS: Final = 200  # as the statements below have it
 LONG_RUNNING: Final = timedelta(hours=24)
-PURGED_AFTER: Final = timedelta(days=37)  # cleanup takes them after 30
 FEWEST_PAUSES: Final = 5
 
 # Of the newest runs that hold results: what they say against what they hold.
@@ -71,12 +70,6 @@ ORDER BY r.started_at DESC LIMIT 1000
 
 ARRIVALS: Final = "SELECT created_at FROM test_runs ORDER BY id DESC LIMIT 200"
 
-OVERDUE: Final = """
-SELECT 'notes' AS table_name, count(*) AS number FROM notes WHERE deleted_at < :before
-UNION ALL
-SELECT 'events', count(*) FROM events WHERE deleted_at < :before
-"""
-
 
 def _with_moments(statement: str, *names: str) -> TextClause:
     """The statement with parameters that are moments."""
@@ -117,7 +110,10 @@ def _orphans(steps: int, where: str) -> Callable[[Asked], Finding]:
         """Results of runs that are not there."""
         found = asked.connection.execute(text(ORPHANS), {"steps": steps}).scalars().all()
         details = [f"run {run} has results and is not there" for run in found]
-        return _count(asked, details, "has", "have", f"results{where} without being there")
+        count = len(details)
+        what = count_of(count, "missing run has", "missing runs have")
+        message = f"{what} results{where}."
+        return Finding(asked.limits.judge(count), message, count, tuple(details))
 
     return probe
 
@@ -144,17 +140,6 @@ def no_arrivals(asked: Asked) -> Finding:
         f"{len(moments)} was {longest / HOUR:.0f} h.",
         ratio,
     )
-
-
-def overdue(asked: Asked) -> Finding:
-    """Deleted rows that cleanup should have taken."""
-    statement = _with_moments(OVERDUE, "before")
-    rows = asked.connection.execute(statement, {"before": asked.now - PURGED_AFTER}).all()
-    count = sum(row.number for row in rows)
-    details = tuple(f"{row.number} of {row.table_name}" for row in rows if row.number)
-    what = count_of(count, "row was", "rows were")
-    message = f"{what} deleted over 37 days ago and not removed since."
-    return Finding(asked.limits.judge(count), message, count, details)
 
 
 CHECKS: tuple[Check[Asked], ...] = (
@@ -235,19 +220,6 @@ CHECKS: tuple[Check[Asked], ...] = (
         remedy="Look at the CI step that runs qadb ingest",
         probe=no_arrivals,
         reads=ARRIVALS,
-        needs_tables=True,
-    ),
-    Check(
-        id="QADB-D16",
-        title="Retention",
-        group="data",
-        severity="warn",
-        limits=Limits("rows", 1, None, "cleanup takes deleted rows after 30 days"),
-        cost="moderate",
-        why="What somebody deleted is kept for 30 days and no longer: that is a promise.",
-        remedy="qadb cleanup",
-        probe=overdue,
-        reads=OVERDUE,
         needs_tables=True,
     ),
 )

@@ -22,7 +22,6 @@ from sqlalchemy import (
     TypeDecorator,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.ext.mutable import MutableDict, MutableList
 from sqlalchemy.sql import operators
 
 if TYPE_CHECKING:
@@ -192,9 +191,13 @@ class TextArray(TypeDecorator[list[str]]):
 
 def tracked_dict() -> TypeEngine[JsonDict]:
     """Return the type of a JSON object whose own keys may be changed in place."""
+    from sqlalchemy.ext.mutable import MutableDict  # noqa: PLC0415 - loads the ORM
+
     return MutableDict.as_mutable(cast("TypeEngine[JsonDict]", Json.copy()))
 
 
 def tracked_text_list() -> TypeEngine[TextList]:
     """Return the type of a list of text that may be changed in place."""
+    from sqlalchemy.ext.mutable import MutableList  # noqa: PLC0415 - loads the ORM
+
     return MutableList.as_mutable(TextArray())

@@ -12,12 +12,13 @@ from qadb.health.selection import select
 from qadb.settings.health import HealthSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from qadb.database import Database
     from qadb.health.context import HealthCheck
     from qadb.health.results import CheckResult, Overall
+    from qadb.settings.retention import RetentionSetting
 
 FailOn: TypeAlias = Literal["warn", "crit", "never"]
 DEFAULT_BUDGET_SECONDS = 5.0
@@ -33,6 +34,7 @@ class HealthOptions:
         deep: run the deep checks as well.
         budget_seconds: how long all may take together; None: as long as they take.
         backup_dir: where the database's backups are.
+        retention: what the configuration says of how long rows stay, by table.
         settings: what the configuration says about checks.
     """
 
@@ -41,6 +43,7 @@ class HealthOptions:
     deep: bool = False
     budget_seconds: float | None = DEFAULT_BUDGET_SECONDS
     backup_dir: Path | None = None
+    retention: Mapping[str, RetentionSetting] = field(default_factory=dict)
     settings: HealthSettings = field(default_factory=HealthSettings)
 
 
@@ -81,7 +84,7 @@ def check_health(
 
     Raises:
         ConfigurationError: there is no such check or group.
-        DatabaseUnreachable: there is no connection, or no database.
+        DatabaseUnreachable: there is no connection, no database, or the server stopped meanwhile.
     """
     selection = select(
         all_checks(database.schema),
@@ -98,6 +101,7 @@ def check_health(
         selection,
         budget_seconds=options.budget_seconds,
         backup_dir=options.backup_dir,
+        retention=options.retention,
         on_check=on_check,
     )
     return HealthReport(overall(results), results)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from qadb.cli.humanize import (
+from qadb.humanize import (
     format_count,
     format_duration,
     format_percentage,

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qadb.models import Application, Event, Note, User
+from qadb.models import Application, Event, Hold, Note, User
+from qadb.operations.health import HealthOptions, check_health
+from qadb.settings.retention import RetentionSetting
 from tests.health.asking import ask
 from tests.models.rows import make_result, make_run
 from tests.support.databases import execute, sqlite_file
@@ -166,6 +168,44 @@ def test_deleted_rows_that_nobody_removes_are_a_warning(
 
     assert result.status == status
     assert result.value == (2 if status == "warn" else 0)
+
+
+@pytest.mark.parametrize(("days", "status"), [(186, "ok"), (188, "warn")])
+def test_only_runs_that_nothing_keeps_are_overdue(
+    migrated: Database, days: int, status: str
+) -> None:
+    old = NOW - timedelta(days=days)
+    shop = Application(code="shop", name="Shop")
+    with migrated.session() as session:
+        session.add(make_run(run_key="old", started_at=old, application=shop))
+        session.add(make_run(run_key="kept", started_at=old, application=shop, is_protected=True))
+
+    result = ask(migrated, "QADB-D16")
+
+    assert result.status == status
+    assert result.value == (1 if status == "warn" else 0)
+
+
+def test_what_a_row_refers_to_or_a_hold_keeps_is_not_overdue(migrated: Database) -> None:
+    old = NOW - timedelta(days=400)
+    gone = Application(code="gone", name="Gone", deleted_at=old)
+    with migrated.session() as session:
+        session.add(gone)
+        session.add(make_run(run_key="new", application=gone))
+        session.add(make_run(run_key="old", started_at=old))
+        session.add(Hold(scope="run", scope_id="old", reason="a lawsuit"))
+
+    assert ask(migrated, "QADB-D16").value == 0
+
+
+def test_days_that_the_configuration_sets_are_obeyed(migrated: Database) -> None:
+    add_run(migrated, started_at=NOW - timedelta(days=400))
+    for_ever = RetentionSetting(None, is_for_ever=True, keep_last=None, source="qadb.toml")
+    options = HealthOptions(only=("D16",), retention={"test_runs": for_ever})
+
+    (result,) = check_health(migrated, options).results
+
+    assert result.status == "ok"
 
 
 @pytest.mark.parametrize(("days", "status"), [(20, "ok"), (22, "warn")])

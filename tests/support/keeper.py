@@ -70,13 +70,18 @@ host replication all 127.0.0.1/32 scram-sha-256
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the test process asks for; a preferred port that is taken is passed over."""
+    """What the test process asks for; a preferred port that is taken is passed over.
+
+    Attributes:
+        checksums: pages carry checksums; without it that is as the version has it.
+    """
 
     bin_dir: str
     user: str
     password: str
     major: int
     preferred_port: int | None = None
+    checksums: bool = False
 
 
 def initialise(bin_dir: Path, folder: Path, order: Order, account: Account) -> Path:
@@ -88,6 +93,8 @@ def initialise(bin_dir: Path, folder: Path, order: Order, account: Account) -> P
     account.own(password_file)
     options = ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--no-sync"]
     options += [f"--username={order.user}", f"--pwfile={password_file}", f"--pgdata={data_dir}"]
+    if order.checksums:
+        options.append("--data-checksums")
     if order.major >= FIRST_MAJOR_WITH_CHEAP_PASSWORDS:
         options.append(f"--set={CHEAP_PASSWORDS}")
     try:

@@ -107,7 +107,7 @@ class PostgresServer:
 
 @contextmanager
 def start_server(
-    binaries: PostgresBinaries, *, preferred_port: int | None = None
+    binaries: PostgresBinaries, *, preferred_port: int | None = None, checksums: bool = False
 ) -> Iterator[PostgresServer]:
     """Start a server in a temporary folder, on 127.0.0.1 and a free port; end it with the block.
 
@@ -117,7 +117,7 @@ def start_server(
         PostgresUnavailableError: it does not start; the message holds the end of its log.
     """
     password = secrets.token_hex(8)
-    order = Order(str(binaries.bin_dir), USER, password, binaries.major, preferred_port)
+    order = Order(str(binaries.bin_dir), USER, password, binaries.major, preferred_port, checksums)
     with _keeper(order) as ready:
         port, folder = ready["port"], Path(str(ready["folder"]))
         yield PostgresServer(

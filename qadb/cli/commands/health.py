@@ -93,6 +93,7 @@ def health(
         deep=deep,
         budget_seconds=usual if budget is None else budget,
         backup_dir=context.settings.backup_dir,
+        retention=context.settings.retention,
         settings=context.settings.health,
     )
     shown = "json" if context.options.as_json else output_format

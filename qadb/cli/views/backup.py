@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Cell, Column, Line, Marked, Table
-from qadb.cli.humanize import format_count, format_duration, format_size, format_time
+from qadb.humanize import format_count, format_duration, format_size, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

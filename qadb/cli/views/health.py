@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Block, Column, Fields, Heading, Line, Marked, Table
-from qadb.cli.humanize import format_duration
 from qadb.health.results import worst_first
+from qadb.humanize import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Line
-from qadb.cli.humanize import format_count, format_duration
+from qadb.humanize import format_count, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

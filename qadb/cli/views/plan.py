@@ -6,8 +6,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Block, Column, Heading, Line, Table
-from qadb.cli.humanize import format_count, format_size
 from qadb.cli.text import shorten
+from qadb.humanize import format_count, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Line
-from qadb.cli.humanize import format_count, format_duration, format_size, format_time
 from qadb.cli.views.backup import describe_content, manifest_document
+from qadb.humanize import format_count, format_duration, format_size, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

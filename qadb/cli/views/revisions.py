@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Block, Column, Line, Table
-from qadb.cli.humanize import format_count, format_duration
 from qadb.cli.views.plan import plan_document, plan_text
+from qadb.humanize import format_count, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

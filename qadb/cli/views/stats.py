@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Block, Column, Fields, Heading, Line, Table
-from qadb.cli.humanize import format_count, format_percentage, format_size, format_time
 from qadb.cli.views.stats_rooms import rooms_text
 from qadb.cli.views.stats_tests import tests_text
+from qadb.humanize import format_count, format_percentage, format_size, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

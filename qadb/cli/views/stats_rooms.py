@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Block, Cell, Column, Fields, Heading, Marked, Table
-from qadb.cli.humanize import format_count, format_duration, format_percentage
+from qadb.humanize import format_count, format_duration, format_percentage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

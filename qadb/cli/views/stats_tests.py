@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Block, Column, Heading, Table
-from qadb.cli.humanize import format_count, format_duration, format_percentage, format_time
+from qadb.humanize import format_count, format_duration, format_percentage, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Block, Column, Fields, Heading, Line, Marked, Table
-from qadb.cli.humanize import format_duration, format_size, format_time
 from qadb.cli.views.checks import Check
 from qadb.cli.views.drift import difference_line, drift_document, drift_text
+from qadb.humanize import format_duration, format_size, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
