@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from sqlalchemy import insert
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from qadb.backends.base_cleanup import Space
     from qadb.database import Database
 
 DEFAULTS = CleanupOptions(now=NOW)
@@ -212,6 +213,37 @@ def test_writer_is_let_in_while_the_file_is_shortened(room: Room, sqlite_url: st
     assert report.complete
     assert any(0 < gap < max(gaps) for gap in gaps)
     assert empty_pages(room.database) == 0
+
+
+def test_many_pages_go_at_once(room: Room) -> None:
+    fill_log(room.database, 800, 1)
+    pauses: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("qadb.backends.sqlite.cleaner.time.sleep", pauses.append)
+        report = cleanup(room.database, DEFAULTS)
+    assert (report.freed_bytes or 0) > MUCH
+    assert len(pauses) < 100
+
+
+@pytest.mark.parametrize("options", [DEFAULTS, FAST], ids=["polite", "fast"])
+def test_writer_that_keeps_the_file_leaves_its_space_to_the_next_cleanup(
+    room: Room, sqlite_url: str, options: CleanupOptions
+) -> None:
+    fill_log(room.database, 800, 1)
+    reclaim = (cleaner := room.database.backend.cleaner).reclaim
+
+    def keep_and_reclaim(*arguments: Any, **rest: Any) -> Space:
+        with open_database(sqlite_url) as other, other.connect():
+            return reclaim(*arguments, **rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cleaner, "reclaim", keep_and_reclaim)
+        report = cleanup(room.database, options, lock_timeout_seconds=0.05)
+    assert (report.complete, report.deleted, report.freed_bytes) == (True, 1500, 0)
+    assert report.space is not None
+    assert "next cleanup" in str(report.space.explanation)
+    assert cleanup(room.database, options).deleted == 0
+    assert empty_pages(room.database) < 100
 
 
 def test_server_gives_back_what_lay_at_the_end(served: Database) -> None:

@@ -1,8 +1,8 @@
 """Deleting beside writers on SQLite, where one writes at a time, and giving space back.
 
-A writer that waits asks again at growing intervals: what lasts 10 ms and then pauses as long lets
-it in soon. Each transaction is whole on the disk or not there; its sync is left to the next
-checkpoint, so a loss of power may bring back rows of the last moments.
+A writer that waits asks again after 1, 3, 8, 18 and 33 ms: what lasts 15 ms and then pauses as
+long lets it in soon. Each transaction is whole on the disk or not there; its sync is left to the
+next checkpoint, so a loss of power may bring back rows of the last moments.
 """
 
 from __future__ import annotations
@@ -119,18 +119,23 @@ def reclaim(
     is_complete, explanation = True, None
     method: SpaceMethod = "none"
     is_incremental = _ask(driver, "auto_vacuum") == INCREMENTAL
-    if is_fast and _has_room(driver, (before - free) * page_size):
-        notify("Writing the file anew; writers wait until that is done.")
-        driver.execute("VACUUM")
-        method = "vacuum"
-    elif is_incremental:
-        method = "incremental_vacuum"
-        is_complete = _shorten(connection, time_left)
-    else:
-        explanation = (
-            "The file was made without incremental vacuum: `qadb cleanup --fast` shortens it"
-            " where the disk has room for a copy."
-        )
+    try:
+        if is_fast and _has_room(driver, (before - free) * page_size):
+            notify("Writing the file anew; writers wait until that is done.")
+            method = "vacuum"
+            driver.execute("VACUUM")
+        elif is_incremental:
+            method = "incremental_vacuum"
+            is_complete = _shorten(connection, time_left)
+        else:
+            explanation = (
+                "The file was made without incremental vacuum: `qadb cleanup --fast` shortens it"
+                " where the disk has room for a copy."
+            )
+    except sqlite3.OperationalError as error:
+        if not error.sqlite_errorname.startswith("SQLITE_BUSY"):
+            raise
+        explanation = "Somebody kept the file's lock: the next cleanup gives back what is left."
     _checkpoint(connection)
     after, free = _pages(driver)
     freed = max(0, before - after) * page_size
