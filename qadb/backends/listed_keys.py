@@ -46,7 +46,7 @@ class _IsListed(FunctionElement[bool]):
     type = NullType()  # type: ignore[assignment]  # as a truth value it would be compared with 1
 
 
-def is_listed(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+def is_listed(column: ColumnElement[object], parameter: str) -> ColumnElement[bool]:
     """The column has one of the values that the statement is given as a sequence."""
     return _IsListed(
         column,
