@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -218,3 +218,35 @@ def test_what_rebuilds_a_database_on_a_server_leaves_none(
     assert files_in(tmp_path) == []
     with open_database(postgresql_url) as database:
         assert fetch_rows(database, "SELECT count(*) FROM countries") == [(249,)]
+
+
+@pytest.mark.parametrize("verb", ["restore", "backup"])
+def test_programs_of_a_killed_process_end_with_it(
+    postgresql_qadb: Program,
+    postgresql_url: str,
+    postgresql_server: PostgresServer,
+    tmp_path: Path,
+    verb: str,
+) -> None:
+    """The one sleeps in the server, the other waits for a lock there: neither writes meanwhile."""
+    with open_database(postgresql_url) as database:
+        backup = create_backup(database, tmp_path / "a.qadb").path
+    words = {"restore": [str(backup), "--yes"], "backup": []}
+    program = {"restore": "pg_restore", "backup": "pg_dump"}[verb]
+    event = {"restore": "wait_event = 'PgSleep'", "backup": "wait_event_type = 'Lock'"}
+    waiting = WAITING_SQL.format(verb, event[verb])
+    with ExitStack() as stack:
+        if verb == "backup":
+            holder = stack.enter_context(closing(psycopg2.connect(postgresql_url)))
+            holder.cursor().execute("LOCK TABLE countries")
+        process = postgresql_qadb.start(verb, *words[verb])
+        until(lambda: fetch_column(postgresql_server.admin_url, waiting) != ["0"], process)
+        until(lambda: runs(program, process), process)
+        children = psutil.Process(process.pid).children(recursive=True)
+
+        process.kill()
+        process.communicate()
+        _, alive = psutil.wait_procs(children, TIDY_SECONDS)
+        assert [child for child in alive if is_alive(child)] == []
+    for left in databases_beside(postgresql_url, postgresql_server):
+        postgresql_server.drop_database(f"{postgresql_url.rpartition('/')[0]}/{left}")

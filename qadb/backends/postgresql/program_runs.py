@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 MOST_MESSAGE_BYTES = 64 * 1024
 GOODBYE_SECONDS = 10.0
 
+SHELL = "/bin/sh"
+# A line comes when the program has ended; the end of the file, when nobody is left to write one.
+WATCH = 'read line || kill "$1"'
+
 
 class ProgramRun:
     """A running program.
@@ -76,26 +80,56 @@ class ProgramRun:
 
 @contextlib.contextmanager
 def run_program(
-    program: Path, arguments: Sequence[str], access: Access, url: DatabaseUrl, *, piped: bool
+    program: Path,
+    arguments: Sequence[str],
+    access: Access,
+    url: DatabaseUrl,
+    *,
+    piped: bool,
 ) -> Iterator[ProgramRun]:
     """Run a program; it is ended when the block ends before it does.
 
-    Its output is a pipe where ``piped``: a program whose pipe breaks ends by itself, even when we
-    are killed.
+    It is ended, too, when we are killed.
+
+    Args:
+        program: where it is.
+        arguments: its own.
+        access: its environment, and its database.
+        url: the same database, for what is said of failures.
+        piped: its output is read.
     """
-    with subprocess.Popen(  # noqa: S603 - found by its version
-        [program, "--no-password", f"--dbname={access.dbname}", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if piped else subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=dict(access.environment),
-    ) as process:
+    with (
+        subprocess.Popen(  # noqa: S603 - found by its version
+            [program, "--no-password", f"--dbname={access.dbname}", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if piped else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=dict(access.environment),
+        ) as process,
+        _watched(process),
+    ):
         run = ProgramRun(process, program.name, url)
         try:
             yield run
         finally:
             _end(process)
             run.forget()
+
+
+@contextlib.contextmanager
+def _watched(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Have a program ended by another process when this one is gone without a word."""
+    with subprocess.Popen(  # noqa: S603 - a number is all that it is told
+        [SHELL, "-c", WATCH, "qadb-watch", str(process.pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # what ends all of ours, such as Ctrl-C, comes not there
+    ) as watcher:
+        try:
+            yield
+        finally:
+            watcher.communicate(b"over\n")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
