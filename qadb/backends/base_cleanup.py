@@ -70,6 +70,10 @@ class Cleaner(Protocol):
         """Let no transaction wait longer to begin, where waiting comes before its first word."""
         ...
 
+    def takes_log_of(self, connection: Connection, table: str) -> bool:
+        """Whether this role may take entries from the audit log, which is called ``table``."""
+        ...
+
     def begin(
         self,
         connection: Connection,

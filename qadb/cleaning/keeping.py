@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qadb.cleaning.subjects import Key, Subject
 
 HOLD, REFERENCED, KEEP_LAST = "hold", "referenced", "keep_last"
+OWNER_ONLY = "owner_only"
 
 
 @dataclass(frozen=True, slots=True)

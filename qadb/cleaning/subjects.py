@@ -109,6 +109,12 @@ def meets(table: FromClause, condition: Condition) -> ColumnElement[bool]:
     return ~met if condition.is_negated else met
 
 
+def count_expired(connection: Connection, subject: Subject) -> int:
+    """How many rows are old enough."""
+    query = select(func.count()).select_from(subject.table).where(subject.expired())
+    return connection.scalar(query) or 0
+
+
 def candidates(
     read: Read, subject: Subject, *, since: datetime | None = None, until: datetime | None = None
 ) -> Iterator[tuple[str, Sequence[Candidate]]]:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from qadb.cleaning.holds import HoldReader
-from qadb.cleaning.keeping import Keeper, find_last
+from qadb.cleaning.keeping import OWNER_ONLY, Keeper, find_last
 from qadb.cleaning.rules import Rule, Wishes, find_rules
-from qadb.cleaning.subjects import candidates, make_subject
+from qadb.cleaning.subjects import candidates, count_expired, make_subject
 from qadb.cleaning.unreferenced import find_unreferenced
 from qadb.revisions.state import read_state, require_current, require_managed
 from qadb.sessions.known_tenants import require_known_tenant
@@ -111,14 +111,27 @@ class Work:
         return candidates(self.read, subject, since=since, until=until)
 
     def kept_before(self, rule: Rule) -> Mapping[str, int]:
-        """What stays that is no candidate any more."""
+        """What stays that is no candidate any more, or never was one for this role."""
         policy = rule.policy
+        if self.is_owners(rule):
+            with self.read() as connection:
+                return {OWNER_ONLY: count_expired(connection, self.subject(rule))}
         return self._find_unreferenced()[policy.table].kept if policy.is_soft else {}
+
+    def is_owners(self, rule: Rule) -> bool:
+        """Whether only the owner may carry the rule out, and this role is not."""
+        if not rule.policy.is_log:
+            return False
+        with self.read() as connection:
+            cleaner = self.database.backend.cleaner
+            return not cleaner.takes_log_of(connection, rule.policy.table)
 
     def find(self, rule: Rule) -> Iterator[tuple[Subject, Sequence[Key], Mapping[str, int]]]:
         """Yield what goes, with how many stay of those looked at."""
         subject = self.subject(rule)
         yield subject, (), self.kept_before(rule)
+        if self.is_owners(rule):
+            return
         keeper = None if rule.policy.is_soft else self.keeper(subject)
         for _, portion in self.candidates(subject):
             keys = [each.key for each in portion]

@@ -1,4 +1,4 @@
-"""Ingest and stats as a PostgreSQL role that owns nothing: row-level security confines it."""
+"""What a PostgreSQL role that owns nothing may do: row-level security confines it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qadb.errors import InsufficientPrivilege
+from qadb.operations.cleanup import CleanupOptions, cleanup, plan_cleanup
 from qadb.operations.ingest import IngestOptions
 from qadb.operations.init import init_database
 from qadb.operations.stats import read_stats
@@ -52,6 +53,35 @@ def test_role_loads_and_reads_what_is_its_tenants(role_url: str, tmp_path: Path)
     assert (again.status, again.run_id) == ("duplicate", loaded.run_id)
     assert (own.results.total, own.results.failed) == (2, 1)
     assert others.results.total == 0
+
+
+def test_role_cleans_up_its_tenant_and_leaves_the_log_to_its_owner(
+    role_url: str, postgresql_url: str
+) -> None:
+    old = "now() - interval '3 years'"
+    shop = "INSERT INTO applications (id, tenant_id, code, name) VALUES (9, 'acme', 's', 'Shop')"
+    run = (
+        "INSERT INTO test_runs (run_key, tenant_id, application_id, started_at)"
+        f" VALUES ('r', 'acme', 9, {old})"
+    )
+    entry = (
+        "INSERT INTO audit_logs (tenant_id, table_name, record_id, action_type, created_at)"
+        f" VALUES ('acme', 'users', '1', 'DELETE', {old})"
+    )
+    execute(postgresql_url, shop)
+    execute(postgresql_url, run)
+    execute(postgresql_url, entry)
+    options = CleanupOptions(tenant="acme")
+    with open_database(role_url) as database:
+        planned = plan_cleanup(database, options)
+        done = cleanup(database, options)
+
+    assert done.complete
+    for report in (planned, done):
+        assert (report.tables["test_runs"].deleted, report.deleted) == (1, 1)
+        assert report.tables["audit_logs"].kept == {"owner_only": 1}
+    with open_database(postgresql_url) as database:
+        assert plan_cleanup(database, options).tables["audit_logs"].deleted == 1
 
 
 def test_role_that_asks_for_all_tenants_is_told_to_name_its_own(role_url: str) -> None:

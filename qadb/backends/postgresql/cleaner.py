@@ -29,6 +29,13 @@ FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.rel
 WHERE n.nspname = current_schema() AND c.relname = ANY (:tables)
 """)
 
+# As the log's own guard asks.
+OWNS_SQL = text("""
+SELECT pg_has_role(current_user, c.relowner, 'USAGE')
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = current_schema() AND c.relname = :table
+""")
+
 # Whoever else holds the table keeps it: nobody waits for a vacuum, nor it for anybody.
 VACUUM_SQL = "VACUUM (ANALYZE, SKIP_LOCKED) {table}"
 
@@ -48,6 +55,11 @@ def connect(engine: Engine) -> Iterator[Connection]:
 def limit_waiting(connection: Connection, seconds: float) -> None:
     """A transaction begins without waiting; what waits in it is limited as it begins."""
     del connection, seconds
+
+
+def takes_log_of(connection: Connection, table: str) -> bool:
+    """The guard lets the owner pass, and members of its role."""
+    return bool(connection.scalar(OWNS_SQL, {"table": table}))
 
 
 def begin(

@@ -23,6 +23,7 @@ _REASONS = {
     "referenced": "referred to",
     "in_use": "in use",
     "changed": "changed since they were archived",
+    "owner_only": "for the tables' owner to delete",
 }
 _MOST_NAMED = 6
 
