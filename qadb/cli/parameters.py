@@ -15,6 +15,7 @@ Wait = Annotated[
         metavar="DURATION",
         parser=parse_duration,
         help="Wait this long for the server to come up, such as 30 or 2m.",
+        show_default=False,
     ),
 ]
 LockTimeout = Annotated[

@@ -27,10 +27,10 @@ def all_checks(schema: Schema) -> tuple[HealthCheck, ...]:
     Raises:
         ValueError: two have the same id.
     """
+    of_data: tuple[HealthCheck, ...] = (*DATA_CHECKS, *schema.checks)
     checks: tuple[HealthCheck, ...] = (
         *SCHEMA_CHECKS,
-        *DATA_CHECKS,
-        *schema.checks,
+        *sorted(of_data, key=lambda check: check.id),
         *POSTGRESQL_CHECKS,
         *SQLITE_CHECKS,
         *BACKUP_CHECKS,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qadb.settings.health import HealthSettings, OwnLimits
 
 PREFIX = "QADB-"
+SIMILAR = 0.8  # all ids begin alike, which makes any two rather similar
 
 
 def select(
@@ -109,7 +110,7 @@ def _unknown(checks: Sequence[HealthCheck], word: str, source: str) -> Configura
     groups = sorted({check.group for check in checks})
     ids = [check.id for check in checks]
     close = get_close_matches(word.lower(), groups, n=1) or get_close_matches(
-        _spell(word), ids, n=1
+        _spell(word), ids, n=1, cutoff=SIMILAR
     )
     hint = f"Did you mean {close[0]}?" if close else "See which there are with: qadb health --list"
     return ConfigurationError(f"{source} names {word!r}, which is no check.", hint=hint)
