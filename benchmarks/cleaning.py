@@ -1,6 +1,6 @@
-"""Cleaning up half of many results beside a writer, against one single DELETE of the same rows.
+"""Cleaning up half of many results beside a writer, and one single DELETE of the same rows.
 
-As whole processes. With ``--fast`` it is against DELETE and VACUUM on SQLite. The
+As whole processes. With ``--fast`` it is against DELETE and VACUUM on SQLite, without one. The
 tables are filled by the engines themselves; what is cleaned up is a copy of that each time.
 """
 
@@ -190,7 +190,13 @@ class _Sqlite:
         self, name: str, ours: Callable[[], object], limit: float, vacuums: bool = False
     ) -> str:
         def theirs() -> None:
-            with closing(sqlite3.connect(self._file, isolation_level=None)) as connection:
+            beside = contextlib.nullcontext() if vacuums else self._writing()
+            with (
+                beside,
+                closing(
+                    sqlite3.connect(self._file, timeout=60, isolation_level=None)
+                ) as connection,
+            ):
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("BEGIN IMMEDIATE")
                 old = "started_at < strftime('%Y-%m-%d', 'now', '-180 days')"
@@ -205,6 +211,12 @@ class _Sqlite:
         ).report()
 
     def _polite(self) -> None:
+        with self._writing() as writer:
+            run_process(_clean(f"sqlite:///{self._file}"), environ=_environ())()
+        self._longest.append(max(writer.waits))
+
+    @contextmanager
+    def _writing(self) -> Iterator[_Writer]:
         with closing(
             sqlite3.connect(self._file, timeout=60, isolation_level=None, check_same_thread=False)
         ) as connection:
@@ -216,8 +228,7 @@ class _Sqlite:
                 connection.execute("COMMIT")
 
             with _Writer(write) as writer:
-                run_process(_clean(f"sqlite:///{self._file}"), environ=_environ())()
-        self._longest.append(max(writer.waits))
+                yield writer
 
     def _fast(self) -> None:
         run_process(_clean(f"sqlite:///{self._file}", "--fast"), environ=_environ())()
@@ -268,21 +279,26 @@ class _Postgresql:
         self._url = self._server.create_database(template=self._full)
 
     def _delete(self) -> None:
-        with _connected(self._url) as connection, connection.cursor() as cursor:
+        with self._writing(), _connected(self._url) as connection, connection.cursor() as cursor:
             old = "started_at < now() - interval '180 days'"
             cursor.execute("; ".join(statement.format(old=old) for statement in DELETES))
             cursor.execute("VACUUM (ANALYZE) test_results")
             cursor.execute("VACUUM (ANALYZE) test_runs")
 
     def _clean(self) -> None:
+        with self._writing() as writer:
+            run_process(_clean(self._url), environ=_environ())()
+        self._longest.append(max(writer.waits))
+
+    @contextmanager
+    def _writing(self) -> Iterator[_Writer]:
         with _connected(self._url) as connection, connection.cursor() as cursor:
 
             def write(number: int) -> None:
                 cursor.execute(f"{ADD_RUN.format(n=number)}; {ADD_RESULT.format(n=number)}")
 
             with _Writer(write) as writer:
-                run_process(_clean(self._url), environ=_environ())()
-        self._longest.append(max(writer.waits))
+                yield writer
 
     def _seconds(self) -> float:
         self._start_anew()
