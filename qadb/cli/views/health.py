@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qadb.cli.blocks import Block, Column, Fields, Heading, Line, Marked, Table
 from qadb.health.results import worst_first
-from qadb.humanize import format_duration
+from qadb.humanize import format_duration, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +25,7 @@ SEVERITY: Mapping[str, Severity] = {
 }
 _WORDS = {"not_run": "not run"}
 _DETAILS_SHOWN = 10
+_LONG_SECONDS = 300
 _INDENT = " " * 9
 
 
@@ -143,8 +144,14 @@ def spell_engines(check: HealthCheck) -> str:
 
 
 def spell_limit(limit: float | None, unit: str) -> str:
-    """A limit with its unit."""
-    return "-" if limit is None else f"{limit:g} {unit}".rstrip()
+    """A limit with its unit; sizes and long times as people say them."""
+    if limit is None:
+        return "-"
+    if unit == "B":
+        return format_size(round(limit))
+    if unit == "s" and limit >= _LONG_SECONDS:
+        return format_duration(limit)
+    return f"{limit:g} {unit}".rstrip()
 
 
 def took(result: CheckResult) -> str:
