@@ -103,8 +103,6 @@ class Run:
         work = self._work
         subject = work.subject(rule)
         self.tally.add(rule, {}, work.kept_before(rule))
-        if work.is_owners(rule):
-            return True
         deleter = Deleter(
             work.database,
             self._connection,

@@ -68,6 +68,7 @@ class Work:
         self.metadata = database.schema.metadata
         self._holds = HoldReader(self.metadata, retention.holds, now)
         self._unreferenced: dict[str, Unreferenced] | None = None
+        self._takes_log: bool | None = None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -106,6 +107,8 @@ class Work:
         self, subject: Subject, since: datetime | None = None, until: datetime | None = None
     ) -> Iterator[tuple[str, Sequence[Candidate]]]:
         """Yield what is old enough, by tenant; of softly deleted rows those that go."""
+        if self._is_left_to_owner(subject.rule):
+            return iter(())
         if subject.rule.policy.is_soft:
             return self._find_unreferenced()[subject.name].by_tenant(since, until)
         return candidates(self.read, subject, since=since, until=until)
@@ -113,25 +116,15 @@ class Work:
     def kept_before(self, rule: Rule) -> Mapping[str, int]:
         """What stays that is no candidate any more, or never was one for this role."""
         policy = rule.policy
-        if self.is_owners(rule):
+        if self._is_left_to_owner(rule):
             with self.read() as connection:
                 return {OWNER_ONLY: count_expired(connection, self.subject(rule))}
         return self._find_unreferenced()[policy.table].kept if policy.is_soft else {}
-
-    def is_owners(self, rule: Rule) -> bool:
-        """Whether only the owner may carry the rule out, and this role is not."""
-        if not rule.policy.is_log:
-            return False
-        with self.read() as connection:
-            cleaner = self.database.backend.cleaner
-            return not cleaner.takes_log_of(connection, rule.policy.table)
 
     def find(self, rule: Rule) -> Iterator[tuple[Subject, Sequence[Key], Mapping[str, int]]]:
         """Yield what goes, with how many stay of those looked at."""
         subject = self.subject(rule)
         yield subject, (), self.kept_before(rule)
-        if self.is_owners(rule):
-            return
         keeper = None if rule.policy.is_soft else self.keeper(subject)
         for _, portion in self.candidates(subject):
             keys = [each.key for each in portion]
@@ -141,6 +134,16 @@ class Work:
             with self.read() as connection:
                 told = keeper.sort_out(connection, keys)
             yield subject, told.going, told.kept
+
+    def _is_left_to_owner(self, rule: Rule) -> bool:
+        """Whether the rule is about the audit log, and this role may take nothing from that."""
+        if not rule.policy.is_log:
+            return False
+        if self._takes_log is None:
+            with self.read() as connection:
+                takes_log_of = self.database.backend.cleaner.takes_log_of
+                self._takes_log = takes_log_of(connection, rule.policy.table)
+        return not self._takes_log
 
     def _find_unreferenced(self) -> dict[str, Unreferenced]:
         """What goes of all softly deleted rows, found before the first one does."""
