@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from qadb.backends.sqlite.copying import driver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
     from sqlalchemy import Engine
 
@@ -46,48 +47,42 @@ class Log:
 
     def __init__(self, driver: sqlite3.Connection | None) -> None:
         self._driver = driver
-        self._is_wanted, self._is_idle = threading.Event(), threading.Event()
-        self._is_idle.set()
-        self._has_ended = False
+        self._worker = ThreadPoolExecutor(1, "qadb-checkpoint")
+        self._last: Future[None] | None = None
         self._pages = 0
-        self._thread = threading.Thread(target=self._work, name="qadb-checkpoint", daemon=True)
+        self._long_pages = LONG_PAGES
         if driver is not None:
-            self._thread.start()
+            # Who waits for a reader to end keeps the writers' lock meanwhile.
+            driver.execute("PRAGMA busy_timeout = 0")
 
     def empty(self) -> None:
-        """Have it emptied soon."""
-        if self._driver is not None:
-            self._is_idle.clear()
-            self._is_wanted.set()
+        """Have it emptied beside the caller, unless that goes on already."""
+        if self._driver is not None and (self._last is None or self._last.done()):
+            self._last = self._worker.submit(self._checkpoint, self._driver, "PASSIVE")
 
     def wait(self) -> None:
         """Wait until nobody empties it."""
-        self._is_idle.wait()
+        if self._last is not None:
+            self._last.result()
 
     def wait_where_long(self) -> None:
-        """Wait until it is empty, and shut writers out for that moment, where it has grown long."""
-        if self._driver is None or self._pages < LONG_PAGES:
+        """Where it has grown long have it begun anew, and shut writers out for that moment.
+
+        Where somebody reads that can't be, and is tried again when it is longer by as much.
+        """
+        if self._driver is None or self._pages < self._long_pages:
             return
         self.wait()
-        with contextlib.suppress(sqlite3.Error):  # somebody reads: next time, then
-            self._driver.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-        self._pages = 0
+        self._checkpoint(self._driver, "RESTART")
+        self._long_pages = self._pages + LONG_PAGES
 
     def end(self) -> None:
         """Let it be."""
-        self._has_ended = True
-        self._is_wanted.set()
-        if self._driver is not None:
-            self._thread.join()
+        self._worker.shutdown()
 
-    def _work(self) -> None:
-        while True:
-            self._is_wanted.wait()
-            self._is_wanted.clear()
-            if self._has_ended or self._driver is None:
-                return
-            with contextlib.suppress(sqlite3.Error):  # it is tried again after the next batch
-                found = self._driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                self._pages = found[1]
-            if not self._is_wanted.is_set():
-                self._is_idle.set()
+    def _checkpoint(self, driver: sqlite3.Connection, mode: str) -> None:
+        with contextlib.suppress(sqlite3.Error):  # it is tried again after the next batch
+            _, pages, _ = driver.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            if pages < self._pages:
+                self._long_pages = LONG_PAGES
+            self._pages = pages
