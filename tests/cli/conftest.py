@@ -8,12 +8,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from tests.cli.program import app
+from tests.support.databases import open_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qadb.database import Database
 
 # What changes the output's colours or buffers is the tests' to set.
 FOREIGN = {"DEBUG", "NO_COLOR", "COLUMNS", "PYTHONUNBUFFERED", "PYTHONIOENCODING"}
@@ -32,6 +38,14 @@ def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def database(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A database at the newest revision, which the settings name."""
+    monkeypatch.setenv("QADB_DATABASE_URL", migrated_url)
+    with open_database(migrated_url) as opened:
+        yield opened
 
 
 @pytest.fixture

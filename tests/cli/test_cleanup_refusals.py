@@ -12,23 +12,14 @@ from qadb.errors import ExitCode
 from tests.cli.conftest import read_json
 from tests.operations.test_two_at_once import lock_held
 from tests.support.aged import add_runs
-from tests.support.databases import fetch_rows, open_database
+from tests.support.databases import fetch_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from typer.testing import Result
 
     from qadb.database import Database
 
 RUNS = "SELECT count(*) FROM test_runs"
-
-
-@pytest.fixture
-def database(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    monkeypatch.setenv("QADB_DATABASE_URL", migrated_url)
-    with open_database(migrated_url) as opened:
-        yield opened
 
 
 def cleanup(*words: str) -> Result:

@@ -9,24 +9,15 @@ from typer.testing import CliRunner, Result
 
 from qadb.cli.app import app
 from tests.cli.conftest import read_json
-from tests.support.databases import open_database
 from tests.support.report_files import FAILURE, SKIPPED, case, load_one, write_report
 from tests.support.rooms import fill_rooms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from qadb.database import Database
 
 ALWAYS = "36500"
-
-
-@pytest.fixture
-def database(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    monkeypatch.setenv("QADB_DATABASE_URL", migrated_url)
-    with open_database(migrated_url) as opened:
-        yield opened
 
 
 @pytest.fixture
