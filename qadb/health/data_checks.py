@@ -78,7 +78,11 @@ DATA_CHECKS: tuple[HealthCheck, ...] = (
         severity="crit",
         limits=Limits("faults", None, 1, "https://www.sqlite.org/pragma.html#pragma_quick_check"),
         cost="costly",
-        why="A damaged page loses rows, and each write may spread the damage.",
+        why=(
+            "A damaged page loses rows, and each write may spread the damage. The bytes of the "
+            "header that SQLite reads over are looked at as well: where one of them is changed, "
+            "others may be."
+        ),
         remedy=_DAMAGE,
         probe=damaged_pages,
         facts=("damaged_pages",),
