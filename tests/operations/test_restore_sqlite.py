@@ -167,11 +167,18 @@ def smash_middle(live: Path) -> None:
         file.write(os.urandom(size - 8192))
 
 
+def turn_format(live: Path) -> None:
+    """Make the schema format one that no SQLite knows."""
+    with live.open("r+b") as file:
+        file.seek(47)
+        file.write(b"\xff")
+
+
 def cut_short(live: Path) -> None:
     os.truncate(live, 5000)
 
 
-@pytest.mark.parametrize("damage", [smash_header, smash_middle, cut_short])
+@pytest.mark.parametrize("damage", [smash_header, smash_middle, turn_format, cut_short])
 def test_a_damaged_file_is_set_aside_and_replaced(
     database: Database, backup: Path, live: Path, damage: object
 ) -> None:

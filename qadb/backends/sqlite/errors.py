@@ -29,6 +29,8 @@ _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOT
 
 _SHARED_BYTES = 64 * 1024  # what the file beside a log takes, and some
 
+_UNKNOWN_FORMAT = "unsupported file format"  # one of SQLite's errors without a code of its own
+
 driver_errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
 
@@ -64,6 +66,11 @@ def _by_code(error: sqlite3.Error, url: DatabaseUrl) -> QadbError:
     if name.startswith("SQLITE_CORRUPT"):
         return NotADatabase(
             f"{where} is damaged: {error}.", hint="Keep a copy of the file and restore a backup."
+        )
+    if str(error) == _UNKNOWN_FORMAT:
+        return NotADatabase(
+            f"{where} is damaged, or of a later SQLite than {sqlite3.sqlite_version}: {error}.",
+            hint="Keep a copy of the file and restore a backup.",
         )
     if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and _is_full(url)):
         return StorageFull(
