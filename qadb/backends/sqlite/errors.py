@@ -29,7 +29,8 @@ _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOT
 
 _SHARED_BYTES = 64 * 1024  # what the file beside a log takes, and some
 
-_UNKNOWN_FORMAT = "unsupported file format"  # one of SQLite's errors without a code of its own
+# SQLite has no code of its own for a schema format beyond that of 2006, which is the last.
+_UNKNOWN_FORMAT = "unsupported file format"
 
 driver_errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
@@ -63,14 +64,9 @@ def _by_code(error: sqlite3.Error, url: DatabaseUrl) -> QadbError:
         return NotADatabase(
             f"{where} is not a SQLite database.", hint="Check the path in DATABASE_URL."
         )
-    if name.startswith("SQLITE_CORRUPT"):
+    if name.startswith("SQLITE_CORRUPT") or str(error) == _UNKNOWN_FORMAT:
         return NotADatabase(
             f"{where} is damaged: {error}.", hint="Keep a copy of the file and restore a backup."
-        )
-    if str(error) == _UNKNOWN_FORMAT:
-        return NotADatabase(
-            f"{where} is damaged, or of a later SQLite than {sqlite3.sqlite_version}: {error}.",
-            hint="Keep a copy of the file and restore a backup.",
         )
     if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and _is_full(url)):
         return StorageFull(

@@ -29,7 +29,7 @@ def faults_of(header: bytes) -> tuple[str, ...]:
         return ()
     faults = {
         "it does not begin with SQLite's mark": not header.startswith(_MAGIC),
-        "the versions to write and to read it differ": (
+        "its versions to write and to read it are none that SQLite writes": (
             header[18] != header[19] or header[18] not in {_JOURNAL, _WAL}
         ),
         "its payload fractions are none that SQLite writes": header[21:24] != _FRACTIONS,

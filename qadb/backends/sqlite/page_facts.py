@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from contextlib import ExitStack, contextmanager, suppress
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Final
 
-from qadb.backends.sqlite.header import faults_of
+from qadb.backends.sqlite.header import SIZE, faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,11 +32,11 @@ STATEMENTS: Mapping[str, str] = {
     "broken_references": FOREIGN_KEY_CHECK,
 }
 
-READER: Final = """
+READER: Final = f"""
 import os, sys
 file = os.open(sys.argv[1], os.O_RDONLY)
 header = b""
-while header != (header := os.pread(file, 100, 0)):
+while header != (header := os.pread(file, {SIZE}, 0)):
     pass  # somebody may be writing it
 os.write(1, header)
 if hasattr(os, "posix_fadvise"):
@@ -66,31 +67,28 @@ def broken_references(connection: Connection) -> tuple[str, ...]:
 
 
 def _problems(connection: Connection, statement: str) -> tuple[str, ...]:
-    with _reading(connection) as reader:
+    with _reading(connection) as reading:
         found = [str(row[0]) for row in connection.exec_driver_sql(statement)]
-        header = reader.stdout.read() if reader is not None and reader.stdout is not None else b""
+        header = reading.read(SIZE)
     lines = [line.strip() for text in found for line in text.splitlines()]
     pages = (line for line in lines if line not in {"ok", ""} and not line.startswith("***"))
     return *faults_of(header), *pages
 
 
 @contextmanager
-def _reading(connection: Connection) -> Iterator[subprocess.Popen[bytes] | None]:
-    """Read the header, and ask the system for the rest; where that can't be, give None."""
+def _reading(connection: Connection) -> Iterator[IO[bytes]]:
+    """Give the header to read, and ask the system for the rest; nothing where that can't be."""
     row = connection.exec_driver_sql("PRAGMA database_list").first()
-    if row is None or not row[2]:
-        yield None
-        return
-    command = [sys.executable, "-S", "-E", "-c", READER, row[2]]
-    nowhere = subprocess.DEVNULL
-    reader: subprocess.Popen[bytes] | None = None
-    with suppress(OSError):
-        reader = subprocess.Popen(command, stdin=nowhere, stdout=subprocess.PIPE, stderr=nowhere)  # noqa: S603 - our own words and a path, no shell
-    if reader is None:
-        yield None
-        return
-    with reader:
-        try:
-            yield reader
-        finally:
-            reader.kill()
+    with ExitStack() as stack:
+        reader: subprocess.Popen[bytes] | None = None
+        if row is not None and row[2]:
+            command = [sys.executable, "-S", "-E", "-c", READER, row[2]]
+            nowhere, piped = subprocess.DEVNULL, subprocess.PIPE
+            with suppress(OSError):
+                reader = subprocess.Popen(command, stdin=nowhere, stdout=piped, stderr=nowhere)  # noqa: S603 - our own words and a path, no shell
+        if reader is None or reader.stdout is None:
+            yield BytesIO()
+            return
+        stack.enter_context(reader)
+        stack.callback(reader.kill)
+        yield reader.stdout
