@@ -21,10 +21,16 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """A table whose rows go with the row that their column names."""
+    """A table whose rows go with the row that their column names.
+
+    Attributes:
+        gathered_by: a column that an index orders them by across those rows: of two rows whose
+            followers have the same values there, what follows lies on the same pages.
+    """
 
     table: str
     column: str
+    gathered_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Select
 
     from qadb.backends.values import Actor
 
@@ -27,6 +27,8 @@ class Rhythm:
         most_rows: about how many at most.
         batch_seconds: how long one should last.
         rest: the pause after one, as a multiple of what it lasted.
+        gathers: rows go together that lie on the same pages of an index, where deleting one
+            changes its indexes at once.
     """
 
     first_rows: int
@@ -34,6 +36,7 @@ class Rhythm:
     most_rows: int
     batch_seconds: float
     rest: float
+    gathers: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,10 @@ class Cleaner(Protocol):
 
     def takes_log_of(self, connection: Connection, table: str) -> bool:
         """Whether this role may take entries from the audit log, which is called ``table``."""
+        ...
+
+    def locking(self, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]] | None:
+        """What locks a query's rows but those in use; None: a transaction has locked all."""
         ...
 
     def begin(

@@ -85,8 +85,8 @@ class Deleter:
         self._trail = trail
         self._lock_timeout_seconds = lock_timeout_seconds
         # Made once: a transaction that waits for Python keeps writers waiting.
-        key = subject.key
-        self._locking = select(key).where(is_listed(key, KEYS)).with_for_update(skip_locked=True)
+        query = select(subject.key).where(is_listed(subject.key, KEYS))
+        self._locking = database.backend.cleaner.locking(query)
         self._deletions = _deletions(subject)
 
     def delete(self, tenant: str, keys: Sequence[Key], archived: Archived | None = None) -> Taken:
@@ -123,7 +123,7 @@ class Deleter:
                 lock_timeout_seconds=self._lock_timeout_seconds,
                 takes_log=policy.is_log,
             )
-            locked = keys if policy.is_log else self._lock(keys)
+            locked = self._lock(keys)
             told = self.keeper.sort_out(connection, locked)
             taken = Taken(kept=told.kept)
             taken.kept[IN_USE] += self._count_passed_over(keys, locked)
@@ -139,6 +139,8 @@ class Deleter:
 
     def _lock(self, keys: Sequence[Key]) -> Sequence[Key]:
         """Keep others from changing the rows, or from referring to them; whose are in use stay."""
+        if self._locking is None or self.rule.policy.is_log:
+            return keys
         return sorted(self._connection.scalars(self._locking, {KEYS: keys}))
 
     def _count_passed_over(self, keys: Sequence[Key], locked: Sequence[Key]) -> int:

@@ -6,7 +6,7 @@ out when they have changed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import or_, select, tuple_
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
-    from sqlalchemy import Column, Connection, MetaData, Table
+    from sqlalchemy import Column, Connection, MetaData, Select, Table
 
     from qadb.retention import Holds, HoldScope
 
@@ -40,15 +40,15 @@ class HoldReader:
     def __init__(self, metadata: MetaData, holds: Holds | None, now: datetime) -> None:
         self._metadata = metadata
         self._holds = holds
-        self._now = now
+        self._query = None if holds is None else _query(metadata.tables[holds.table], holds, now)
         self._known: Sequence[_Hold] = ()
         self._held: Mapping[str, AbstractSet[object]] = {}
 
     def read(self, connection: Connection) -> Mapping[str, AbstractSet[object]]:
         """Held values by the column that other tables have for them; empty without holds."""
-        if self._holds is None:
+        if self._holds is None or self._query is None:
             return {}
-        found = self._read_all(connection, self._holds)
+        found = [_Hold(*row) for row in connection.execute(self._query)]
         if found != self._known:
             self._held = {
                 scope.column: values
@@ -69,16 +69,6 @@ class HoldReader:
                 found[scope.column] = table.c[scope.column]
         return found
 
-    def _read_all(self, connection: Connection, holds: Holds) -> Sequence[_Hold]:
-        table = self._metadata.tables[holds.table]
-        released = table.c[holds.released_column]
-        query = (
-            select(table.c[holds.scope_column], table.c[holds.key_column], table.c[TENANT])
-            .where(or_(released.is_(None), released > self._now))
-            .order_by(*table.primary_key)
-        )
-        return [_Hold(*row) for row in connection.execute(query)]
-
     def _values(
         self, connection: Connection, scope: HoldScope, found: Sequence[_Hold]
     ) -> AbstractSet[object]:
@@ -94,3 +84,13 @@ class HoldReader:
         name = tuple_(table.c[TENANT], table.c[scope.name_column])
         named = select(key).where(name.in_([(hold.tenant, hold.key) for hold in meant]))
         return keys | {*connection.scalars(named)}
+
+
+def _query(table: Table, holds: Holds, now: datetime) -> Select[*tuple[Any, ...]]:
+    """What reads the holds in force."""
+    released = table.c[holds.released_column]
+    return (
+        select(table.c[holds.scope_column], table.c[holds.key_column], table.c[TENANT])
+        .where(or_(released.is_(None), released > now))
+        .order_by(*table.primary_key)
+    )

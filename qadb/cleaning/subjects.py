@@ -33,11 +33,13 @@ class Candidate(NamedTuple):
 
     Attributes:
         size: about how many rows go with it, itself included.
+        place: where in an index its followers lie; those of one place are cheap together.
     """
 
     key: Key
     age: datetime
     size: int
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,12 @@ def count_expired(connection: Connection, subject: Subject) -> int:
 
 
 def candidates(
-    read: Read, subject: Subject, *, since: datetime | None = None, until: datetime | None = None
+    read: Read,
+    subject: Subject,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    with_places: bool = False,
 ) -> Iterator[tuple[str, Sequence[Candidate]]]:
     """Yield what is old enough, by tenant, oldest first, thousands at a time.
 
@@ -127,14 +134,16 @@ def candidates(
         subject: whose rows.
         since: none that are older.
         until: only those that are older.
+        with_places: look up where their followers lie.
     """
+    place = _place(subject) if with_places else literal(0)
     with read() as connection:
         tenants = list(subject.tenants(connection))
     for tenant in tenants:
         last: Candidate | None = None
         while True:
             with read() as connection:
-                found = _read_portion(connection, subject, tenant, last, since, until)
+                found = _read_portion(connection, subject, tenant, place, last, since, until)
             if found:
                 yield tenant, found
             if len(found) < CHUNK_ROWS:
@@ -146,6 +155,7 @@ def _read_portion(
     connection: Connection,
     subject: Subject,
     tenant: str,
+    place: ColumnElement[int],
     last: Candidate | None,
     since: datetime | None,
     until: datetime | None,
@@ -154,7 +164,7 @@ def _read_portion(
     name = subject.rule.policy.size_column
     size: ColumnElement[int] = literal(1) if name is None else subject.table.c[name] + 1
     query = (
-        select(key, age, size)
+        select(key, age, size, place)
         .where(subject.table.c[TENANT] == tenant, subject.expired())
         .order_by(age, key)
         .limit(CHUNK_ROWS)
@@ -165,4 +175,15 @@ def _read_portion(
         query = query.where(age < until)
     if last is not None:
         query = query.where(age >= last.age, or_(age > last.age, key > last.key))
-    return [Candidate(row[0], row[1], row[2]) for row in connection.execute(query)]
+    return [Candidate(*row) for row in connection.execute(query)]
+
+
+def _place(subject: Subject) -> ColumnElement[int]:
+    metadata: MetaData = subject.table.metadata
+    for follower in subject.rule.policy.followers:
+        if follower.gathered_by is not None:
+            table = metadata.tables[follower.table]
+            smallest = select(func.min(table.c[follower.gathered_by]))
+            query = smallest.where(table.c[follower.column] == subject.key)
+            return func.coalesce(query.scalar_subquery(), 0)
+    return literal(0)

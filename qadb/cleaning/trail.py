@@ -32,7 +32,7 @@ class Trail:
     """
 
     def __init__(self, metadata: MetaData, log_table: str | None, user: str) -> None:
-        self._log = None if log_table is None else metadata.tables[log_table]
+        self._insert = None if log_table is None else insert(metadata.tables[log_table])
         self._user = user
 
     def record(
@@ -44,7 +44,7 @@ class Trail:
         deleted: Mapping[str, int],
     ) -> None:
         """Tell what was deleted, by whom, and by which rule."""
-        if self._log is None:
+        if self._insert is None:
             return
         cutoff = subject.rule.cutoff
         facts = {
@@ -63,4 +63,4 @@ class Trail:
             "new_values": facts,
             "user_agent": AGENT,
         }
-        connection.execute(insert(self._log), values)
+        connection.execute(self._insert, values)

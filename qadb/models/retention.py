@@ -26,15 +26,12 @@ SOFT_DAYS = 30
 _DELETED = "deleted_at"
 
 # Children first; what refers to nothing but the run comes in any order.
-_OF_A_RUN = tuple(
-    Follower(table, "run_id")
-    for table in (
-        "failure_analyses",
-        "test_results",
-        "coverage_data",
-        "performance_results",
-        "ingest_files",
-    )
+_OF_A_RUN = (
+    Follower("failure_analyses", "run_id"),
+    Follower("test_results", "run_id", gathered_by="test_case_id"),
+    Follower("coverage_data", "run_id"),
+    Follower("performance_results", "run_id"),
+    Follower("ingest_files", "run_id"),
 )
 
 # A bug is open until it is fixed or rejected, as for `BugRepository`; an analysis is unresolved

@@ -112,13 +112,11 @@ class Run:
             lock_timeout_seconds=self._lock_timeout_seconds,
         )
         cleaner = work.database.backend.cleaner
-        pace = Pace(
-            cleaner.rhythm(is_fast=work.options.is_fast),
-            lambda seconds: cleaner.rest(self._connection, seconds),
-        )
+        rhythm = cleaner.rhythm(is_fast=work.options.is_fast)
+        pace = Pace(rhythm, lambda seconds: cleaner.rest(self._connection, seconds))
         if self._archive is not None:
             return self._carry_out_by_month(self._archive, subject, deleter, pace)
-        portions = work.candidates(subject)
+        portions = work.candidates(subject, with_places=rhythm.gathers)
         return all(self._delete(deleter, pace, *portion) for portion in portions)
 
     def _carry_out_by_month(
@@ -162,7 +160,7 @@ class Run:
         archived: Archived | None = None,
     ) -> bool:
         """Delete batch after batch; False where time ran out."""
-        in_order = sorted(portion, key=lambda each: each.key)
+        in_order = sorted(portion, key=lambda each: (each.place, each.key))
         for batch in pace.batches(in_order):
             if self._is_over():
                 return False

@@ -104,14 +104,19 @@ class Work:
         return Keeper(subject, self.metadata, self._holds, last, together)
 
     def candidates(
-        self, subject: Subject, since: datetime | None = None, until: datetime | None = None
+        self,
+        subject: Subject,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        with_places: bool = False,
     ) -> Iterator[tuple[str, Sequence[Candidate]]]:
         """Yield what is old enough, by tenant; of softly deleted rows those that go."""
         if self._is_left_to_owner(subject.rule):
             return iter(())
         if subject.rule.policy.is_soft:
             return self._find_unreferenced()[subject.name].by_tenant(since, until)
-        return candidates(self.read, subject, since=since, until=until)
+        return candidates(self.read, subject, since=since, until=until, with_places=with_places)
 
     def kept_before(self, rule: Rule) -> Mapping[str, int]:
         """What stays that is no candidate any more, or never was one for this role."""

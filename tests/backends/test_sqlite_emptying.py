@@ -47,7 +47,8 @@ def test_long_log_is_begun_anew(database: Database, sqlite_url: str) -> None:
         before = pages_of(other)
         log.empty()
         log.wait()
-        log.wait_where_long()
+        assert log.is_long
+        log.restart()
         execute(database, ADD)
 
         assert 0 < pages_of(other) < before
@@ -64,7 +65,7 @@ def test_log_that_somebody_reads_keeps_nobody_waiting(database: Database, sqlite
         execute(database, ADD)
         log.empty()
         log.wait()
-        waiting = threading.Thread(target=log.wait_where_long)
+        waiting = threading.Thread(target=log.restart)
         waiting.start()
         waiting.join(DEADLINE_SECONDS)
         is_over = not waiting.is_alive()
@@ -72,4 +73,5 @@ def test_log_that_somebody_reads_keeps_nobody_waiting(database: Database, sqlite
         waiting.join()
 
         assert is_over
+        assert not log.is_long  # it is not tried again before it is longer
         execute(database, ADD)

@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from qadb.errors import ConfigurationError
-from qadb.models import PerformanceBaseline, TestRun, User
+from qadb.models import AuditLog, PerformanceBaseline, TestRun, User
 from qadb.operations.cleanup import CleanupOptions, Wishes, cleanup, plan_cleanup
 from tests.support.aged import NOW, add, add_audit_logs, add_every_kind, add_runs, add_tenant, ago
 from tests.support.databases import execute, fetch_rows
@@ -115,6 +115,22 @@ def test_one_row_a_transaction_takes_the_same_as_all_at_once(
 
     assert report.tables == plan.tables
     assert sum(deleted(report).values()) > 20
+
+
+def test_runs_of_the_same_tests_go_together_where_that_spares_pages(
+    migrated: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = ("shop", "kiosk", "shop", "kiosk")
+    runs = [add_runs(migrated, 200 + n, code=code)[0] for n, code in enumerate(codes)]
+    monkeypatch.setattr("qadb.cleaning.pace.Pace.next_rows", 1)
+
+    cleanup(migrated, DEFAULTS)
+
+    with migrated.session(all_tenants=True) as unit:
+        query = select(AuditLog).where(AuditLog.record_id == "cleanup").order_by(AuditLog.id)
+        order = [int((entry.new_values or {})["first"]) for entry in unit.scalars(query)]
+    gathers = migrated.backend.cleaner.rhythm(is_fast=False).gathers
+    assert order == ([*runs[::2], *runs[1::2]] if gathers else runs)
 
 
 def test_what_has_become_young_or_protected_meanwhile_stays(migrated: Database) -> None:

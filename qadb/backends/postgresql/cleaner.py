@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
@@ -14,12 +14,26 @@ from qadb.backends.postgresql.context import context_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Select
 
     from qadb.backends.values import Actor
 
-POLITE = Rhythm(first_rows=10_000, least_rows=1000, most_rows=10_000, batch_seconds=0.5, rest=0.0)
-FAST = Rhythm(first_rows=100_000, least_rows=10_000, most_rows=200_000, batch_seconds=5.0, rest=0.0)
+POLITE = Rhythm(
+    first_rows=10_000,
+    least_rows=1000,
+    most_rows=10_000,
+    batch_seconds=0.5,
+    rest=0.0,
+    gathers=False,
+)
+FAST = Rhythm(
+    first_rows=100_000,
+    least_rows=10_000,
+    most_rows=200_000,
+    batch_seconds=5.0,
+    rest=0.0,
+    gathers=False,
+)
 
 MS_PER_SECOND = 1000
 
@@ -60,6 +74,11 @@ def limit_waiting(connection: Connection, seconds: float) -> None:
 def takes_log_of(connection: Connection, table: str) -> bool:
     """The guard lets the owner pass, and members of its role."""
     return bool(connection.scalar(OWNS_SQL, {"table": table}))
+
+
+def locking(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """Rows that somebody else is at are passed over."""
+    return query.with_for_update(skip_locked=True)
 
 
 def begin(

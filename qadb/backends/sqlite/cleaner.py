@@ -1,8 +1,9 @@
 """Deleting beside writers on SQLite, where one writes at a time, and giving space back.
 
-A writer that waits asks again after 1, 3, 8, 18 and 33 ms: what lasts 15 ms and then pauses as
-long lets it in soon. Each transaction is whole on the disk or not there; its sync is left to the
-next checkpoint, so a loss of power may bring back rows of the last moments.
+A writer that waits asks again after 1, 3, 8, 18 and 33 ms: what lasts some 10 ms and then pauses
+as long lets it in at 18. What a batch takes is mostly the pages that it changes: rows whose
+followers lie on the same ones go together. Each transaction is whole on the disk or not there; its
+sync is left to the next checkpoint, so a loss of power may bring back rows of the last moments.
 """
 
 from __future__ import annotations
@@ -13,23 +14,34 @@ import sqlite3
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qadb.backends.base_cleanup import Rhythm, Space, SpaceMethod
-from qadb.backends.sqlite.context import CLEAR_SQL
 from qadb.backends.sqlite.copying import driver_of
 from qadb.backends.sqlite.emptying import Log, emptying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Select
 
     from qadb.backends.values import Actor
 
-POLITE = Rhythm(first_rows=2000, least_rows=2000, most_rows=50_000, batch_seconds=0.015, rest=1.0)
+POLITE = Rhythm(
+    first_rows=500,
+    least_rows=500,
+    most_rows=50_000,
+    batch_seconds=0.010,
+    rest=1.0,
+    gathers=True,
+)
 FAST = Rhythm(
-    first_rows=200_000, least_rows=50_000, most_rows=2_000_000, batch_seconds=5.0, rest=0.0
+    first_rows=200_000,
+    least_rows=50_000,
+    most_rows=2_000_000,
+    batch_seconds=5.0,
+    rest=0.0,
+    gathers=True,
 )
 
 NORMAL = 1
@@ -45,7 +57,7 @@ MOST_PAGES = 16_384
 MS_PER_SECOND = 1000
 
 BEGIN_SQL = """
-INSERT INTO audit_context (id, user_id, ip_address, user_agent, session_id, is_cleanup)
+REPLACE INTO audit_context (id, user_id, ip_address, user_agent, session_id, is_cleanup)
 VALUES (1, ?, ?, ?, ?, ?)
 """
 
@@ -82,6 +94,11 @@ def takes_log_of(connection: Connection, table: str) -> bool:
     return True
 
 
+def locking(query: Select[*tuple[Any, ...]]) -> None:
+    """A transaction has the file."""
+    del query
+
+
 def begin(
     connection: Connection,
     *,
@@ -92,17 +109,22 @@ def begin(
 ) -> None:
     """State the actor; the lock is the transaction's already, and a file knows no tenants."""
     del tenant, lock_timeout_seconds
-    connection.exec_driver_sql(CLEAR_SQL)
     facts = (actor.user_id, actor.ip_address, actor.user_agent, actor.session_id, takes_log)
     connection.exec_driver_sql(BEGIN_SQL, facts)
 
 
 def rest(connection: Connection, seconds: float) -> None:
     """Have the log moved into the file meanwhile, which no writer waits for and none has to do."""
+    _rest(connection, seconds)
+
+
+def _rest(connection: Connection, seconds: float, *, cuts: bool = False) -> None:
     log: Log = connection.info[LOG]
     log.empty()
     time.sleep(seconds)
-    log.wait_where_long()
+    log.wait()
+    if cuts or log.is_long:
+        time.sleep(log.restart() * POLITE.rest)
 
 
 def reclaim(
@@ -180,7 +202,7 @@ def _shorten(connection: Connection, time_left: Callable[[], float | None]) -> b
         driver.executescript(f"PRAGMA incremental_vacuum({int(pages)})")  # execute() moves one page
         seconds = time.perf_counter() - started
         pages = max(1.0, min(pages / seconds * POLITE.batch_seconds, 2 * pages, MOST_PAGES))
-        rest(connection, seconds * POLITE.rest)
+        _rest(connection, seconds * POLITE.rest, cuts=True)
     return True
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-LONG_PAGES = 16_384  # of a log that no writer leaves time to begin anew: 64 MB
+LONG_PAGES = 2048  # of a log that no writer leaves time to begin anew: 8 MB
+PATIENCE_MS = 10  # with one who writes, or reads, when it is begun anew
 
 
 @contextlib.contextmanager
@@ -53,7 +55,7 @@ class Log:
         self._long_pages = LONG_PAGES
         if driver is not None:
             # Who waits for a reader to end keeps the writers' lock meanwhile.
-            driver.execute("PRAGMA busy_timeout = 0")
+            driver.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
 
     def empty(self) -> None:
         """Have it emptied beside the caller, unless that goes on already."""
@@ -65,16 +67,19 @@ class Log:
         if self._last is not None:
             self._last.result()
 
-    def wait_where_long(self) -> None:
-        """Where it has grown long have it begun anew, and shut writers out for that moment.
+    @property
+    def is_long(self) -> bool:
+        """It should be begun anew; where somebody reads that can't be, and waits a while."""
+        return self._pages >= self._long_pages
 
-        Where somebody reads that can't be, and is tried again when it is longer by as much.
-        """
-        if self._driver is None or self._pages < self._long_pages:
-            return
-        self.wait()
+    def restart(self) -> float:
+        """Have it begun anew, and the file cut; tell for how many seconds writers were shut out."""
+        if self._driver is None:
+            return 0.0
+        self._checkpoint(self._driver, "PASSIVE")  # what it does is not done behind a lock
+        started = time.perf_counter()
         self._checkpoint(self._driver, "RESTART")
-        self._long_pages = self._pages + LONG_PAGES
+        return time.perf_counter() - started
 
     def end(self) -> None:
         """Let it be."""
@@ -82,7 +87,12 @@ class Log:
 
     def _checkpoint(self, driver: sqlite3.Connection, mode: str) -> None:
         with contextlib.suppress(sqlite3.Error):  # it is tried again after the next batch
-            _, pages, _ = driver.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            is_busy, pages, _ = driver.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            if pages < 0:  # somebody else is at it
+                return
             if pages < self._pages:
                 self._long_pages = LONG_PAGES
+            if mode == "RESTART":
+                self._long_pages = LONG_PAGES + (pages if is_busy else 0)
+                pages = pages if is_busy else 0
             self._pages = pages
