@@ -1,7 +1,8 @@
 """A condition that a column has one of many values, which are one parameter however many they are.
 
 An ``IN`` with a parameter a value is compiled anew for each number of them, and SQLite takes no
-more than 32,766.
+more than 32,766. PostgreSQL reads an array of constants one by one: in one text it is a third of
+the work.
 """
 
 from __future__ import annotations
@@ -38,6 +39,17 @@ class _JsonList(TypeDecorator["Sequence[object]"]):
         return json.dumps([to_stored(each) if to_stored else each for each in value or ()])
 
 
+class _ArrayText(TypeDecorator["Sequence[object]"]):
+    """Values as PostgreSQL writes an array of them."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[object] | None, dialect: Dialect) -> str:
+        del dialect
+        return "{" + ",".join(json.dumps(str(each)) for each in value or ()) + "}"
+
+
 class _IsListed(FunctionElement[bool]):
     """Its clauses are the column and, once an engine, the parameter."""
 
@@ -51,7 +63,7 @@ def is_listed(column: ColumnElement[object], parameter: str) -> ColumnElement[bo
     return _IsListed(
         column,
         bindparam(parameter, type_=_JsonList(column.type)),
-        cast(bindparam(parameter), ARRAY(column.type)),
+        cast(bindparam(parameter, type_=_ArrayText()), ARRAY(column.type)),
     )
 
 
