@@ -47,7 +47,8 @@ class _ArrayText(TypeDecorator["Sequence[object]"]):
 
     def process_bind_param(self, value: Sequence[object] | None, dialect: Dialect) -> str:
         del dialect
-        return "{" + ",".join(json.dumps(str(each)) for each in value or ()) + "}"
+        words = [str(each) for each in value or ()]
+        return "{" + json.dumps(words, ensure_ascii=False)[1:-1] + "}"
 
 
 class _IsListed(FunctionElement[bool]):
