@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from qadb.cleaning.archive import Archive
 from qadb.cleaning.deleting import count_rows
 from qadb.cleaning.rules import Wishes
+from qadb.errors import QadbError
 from qadb.operations.cleanup_report import (
     CleanupReport,
     PolicyOutcome,
@@ -132,7 +133,7 @@ def cleanup(
             )
             run.delete_all()
             space = run.reclaim(notify)
-        _record(database, revision, began_at, time.monotonic() - started)
+        _record(database, revision, began_at, time.monotonic() - started, notify)
     outcomes = run.tally.outcomes(work.rules)
     return CleanupReport(
         dry_run=False,
@@ -161,14 +162,22 @@ def _with_sizes(
 
 
 def _record(
-    database: Database, revision: str | None, began_at: datetime, elapsed_seconds: float
+    database: Database,
+    revision: str | None,
+    began_at: datetime,
+    elapsed_seconds: float,
+    notify: Callable[[str], None],
 ) -> None:
-    with database.connect() as connection:
-        record_entry(
-            connection,
-            database,
-            "cleanup",
-            revision=revision,
-            applied_at=began_at,
-            elapsed_seconds=elapsed_seconds,
-        )
+    """Write it down; what is deleted is so whether that works or not."""
+    try:
+        with database.connect() as connection:
+            record_entry(
+                connection,
+                database,
+                "cleanup",
+                revision=revision,
+                applied_at=began_at,
+                elapsed_seconds=elapsed_seconds,
+            )
+    except QadbError as error:
+        notify(f"The cleanup is done; the database's history was not written. {error.message}")

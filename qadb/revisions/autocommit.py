@@ -10,6 +10,8 @@ import ast
 
 from qadb.errors import QadbError
 
+AUTOCOMMIT_BLOCK = "autocommit_block"
+
 
 def require_alone(tree: ast.Module, revision: str) -> None:
     """Raise QadbError where a function of a revision does more than its autocommit block."""
@@ -32,7 +34,7 @@ def _does_more(block: list[ast.stmt]) -> bool:
 
 def _holds_block(statement: ast.stmt) -> bool:
     return any(
-        isinstance(node, ast.Attribute) and node.attr == "autocommit_block"
+        isinstance(node, ast.Attribute) and node.attr == AUTOCOMMIT_BLOCK
         for node in ast.walk(statement)
     )
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from qadb.errors import QadbError, RevisionNotFound
-from qadb.revisions.autocommit import is_idle, require_alone
+from qadb.revisions.autocommit import AUTOCOMMIT_BLOCK, is_idle, require_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +119,8 @@ def _read_revision(path: Path) -> Revision:
         target = _assigned_name(node)
         if target in {"revision", "down_revision"}:
             constants[target] = ast.literal_eval(node.value)  # type: ignore[attr-defined]  # an assignment
-    require_alone(tree, str(constants["revision"]))
+    if AUTOCOMMIT_BLOCK.encode() in source:  # to look at every node takes as long as to parse
+        require_alone(tree, str(constants["revision"]))
     down = constants.get("down_revision")
     return Revision(
         revision=str(constants["revision"]),

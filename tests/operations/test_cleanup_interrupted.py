@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import delete
 
+from qadb.backends.values import ConnectionOptions
 from qadb.cleaning import deleting
+from qadb.database import Database
 from qadb.errors import ExitCode, LockNotAvailable
 from qadb.models import TestResult
 from qadb.operations.cleanup import CleanupOptions, cleanup
@@ -21,7 +23,6 @@ from tests.support.databases import execute, fetch_rows, open_database
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qadb.database import Database
     from tests.support.program import Program
 
 OPTIONS = CleanupOptions(now=NOW)
@@ -86,6 +87,23 @@ def test_file_that_somebody_keeps_ends_it_after_the_time_named(
         assert waited == [50]
         assert fetch_rows(database, RUNS) == [(1,)]
         assert cleanup(database, OPTIONS).tables["test_runs"].deleted == 1
+
+
+def test_history_that_somebody_keeps_from_being_written_fails_no_cleanup(sqlite_url: str) -> None:
+    with open_database(sqlite_url) as database:
+        init_database(database)
+    said: list[str] = []
+    options = ConnectionOptions(lock_wait_seconds=0.1)
+    with (
+        open_database(sqlite_url) as other,
+        Database(other.url, options=options) as database,
+        other.connect(),
+    ):
+        report = cleanup(database, OPTIONS, notify=said.append)
+
+    assert report.complete
+    assert len(said) == 1
+    assert "The cleanup is done; the database's history was not written." in said[0]
 
 
 @pytest.mark.usefixtures("no_pauses")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -82,6 +83,23 @@ def test_role_cleans_up_its_tenant_and_leaves_the_log_to_its_owner(
         assert report.tables["audit_logs"].kept == {"owner_only": 1}
     with open_database(postgresql_url) as database:
         assert plan_cleanup(database, options).tables["audit_logs"].deleted == 1
+
+
+def test_cleanup_that_may_not_write_the_history_is_done_and_says_so(
+    role_url: str, postgresql_url: str
+) -> None:
+    execute(postgresql_url, "REVOKE INSERT ON qadb_history FROM PUBLIC, {}", _name_in(role_url))
+    said: list[str] = []
+    with open_database(role_url) as database:
+        report = cleanup(database, CleanupOptions(tenant="acme"), notify=said.append)
+
+    assert report.complete
+    assert [line for line in said if "history was not written" in line] == said
+    assert len(said) == 1
+
+
+def _name_in(url: str) -> str:
+    return str(urlsplit(url).username)
 
 
 def test_role_that_asks_for_all_tenants_is_told_to_name_its_own(role_url: str) -> None:
