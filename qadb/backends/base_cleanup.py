@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,7 +77,7 @@ class Cleaner(Protocol):
         """Whether this role may take entries from the audit log, which is called ``table``."""
         ...
 
-    def locking(self, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]] | None:
+    def locking(self, query: Select[object]) -> Select[object] | None:
         """What locks a query's rows but those in use; None: a transaction has locked all."""
         ...
 

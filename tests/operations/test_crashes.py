@@ -53,9 +53,12 @@ def complete_catalog(url: str) -> Catalog:
 def test_init_killed_at_any_moment_is_completed_by_the_next(
     worker: Worker, database_server: PostgresServer | None, tmp_path: Path
 ) -> None:
-    with empty_place(database_server, tmp_path, "whole") as url:
-        duration_seconds = worker.time("init", url)
-        expected = complete_catalog(url)
+    took = []
+    for name in ("first", "second"):  # the first may be slower than all that follow
+        with empty_place(database_server, tmp_path, name) as url:
+            took.append(worker.time("init", url))
+            expected = complete_catalog(url)
+    duration_seconds = min(took) * MARGIN
     outcomes = set()
     for number, moment in enumerate(moments(duration_seconds, KILLS)):
         with empty_place(database_server, tmp_path, str(number)) as url:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
@@ -76,7 +76,7 @@ def takes_log_of(connection: Connection, table: str) -> bool:
     return bool(connection.scalar(OWNS_SQL, {"table": table}))
 
 
-def locking(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+def locking(query: Select[object]) -> Select[object]:
     """Rows that somebody else is at are passed over."""
     return query.with_for_update(skip_locked=True)
 

@@ -14,7 +14,7 @@ import sqlite3
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qadb.backends.base_cleanup import Rhythm, Space, SpaceMethod
 from qadb.backends.sqlite.copying import driver_of
@@ -94,7 +94,7 @@ def takes_log_of(connection: Connection, table: str) -> bool:
     return True
 
 
-def locking(query: Select[*tuple[Any, ...]]) -> None:
+def locking(query: Select[object]) -> None:
     """A transaction has the file."""
     del query
 
