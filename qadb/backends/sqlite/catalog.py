@@ -9,12 +9,13 @@ column, where alone ALTER TABLE can put it.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from qadb.backends.catalog import Catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, RowMapping
 
@@ -63,6 +64,15 @@ _TOKEN = re.compile(
 )
 _Token: TypeAlias = tuple[str, bool]
 _CONSTRAINT_WORDS = frozenset({"constraint", "primary", "unique", "check", "foreign"})
+REMEMBERED = 1024  # definitions: what a database has is mostly what it should have
+
+
+class _Definition(NamedTuple):
+    """A table as it was written: its columns' texts by name, and its constraints' by name."""
+
+    columns: Mapping[str, str]
+    constraints: Sequence[tuple[str, str]]
+    ending: str
 
 
 def read_catalog(connection: Connection, *, ignore_tables: frozenset[str]) -> Catalog:
@@ -78,6 +88,7 @@ def read_catalog(connection: Connection, *, ignore_tables: frozenset[str]) -> Ca
     return Catalog(objects)
 
 
+@lru_cache(REMEMBERED)
 def normalise(sql: str) -> str:
     """Write SQL with single blanks, unquoted names and small letters outside strings."""
     return " ".join(text for text, _ in _tokens(sql))
@@ -96,23 +107,32 @@ def _tokens(sql: str) -> Iterator[_Token]:
 
 
 def _table_objects(connection: Connection, table: str, sql: str) -> Iterator[tuple[str, str]]:
-    items, ending = _split_definition(sql)
-    yield f"table {table}", ending
-    texts: dict[str, str] = {}
-    for item in (part for whole in items for part in _apart(whole)):
-        words = [text for text, _ in item]
-        if item[0][1] and words[0] in _CONSTRAINT_WORDS:
-            name = words[1] if words[0] == "constraint" else " ".join(words)
-            yield f"table {table} constraint {name}", " ".join(words)
-        else:
-            texts[words[0]] = " ".join(words[1:])
+    written = _read_definition(sql)
+    yield f"table {table}", written.ending
+    for name, constraint in written.constraints:
+        yield f"table {table} constraint {name}", constraint
     for row in _rows(connection, COLUMNS, table):
         facts = [row["type"].lower(), "not null" if row["required"] else "null"]
         facts += [f"default {normalise(row['default'])}"] if row["default"] is not None else []
         facts += [f"{fact} {row[fact]}" for fact in ("key", "hidden") if row[fact]]
-        definition = texts.get(row["name"].lower(), "")
+        definition = written.columns.get(row["name"].lower(), "")
         yield f"table {table} column {row['name'].lower()}", f"{' '.join(facts)}; {definition}"
     yield from _key_objects(connection, table)
+
+
+@lru_cache(REMEMBERED)
+def _read_definition(sql: str) -> _Definition:
+    items, ending = _split_definition(sql)
+    columns: dict[str, str] = {}
+    constraints: list[tuple[str, str]] = []
+    for item in (part for whole in items for part in _apart(whole)):
+        words = [text for text, _ in item]
+        if item[0][1] and words[0] in _CONSTRAINT_WORDS:
+            name = words[1] if words[0] == "constraint" else " ".join(words)
+            constraints.append((name, " ".join(words)))
+        else:
+            columns[words[0]] = " ".join(words[1:])
+    return _Definition(columns, constraints, ending)
 
 
 def _apart(item: list[_Token]) -> Iterator[list[_Token]]:
