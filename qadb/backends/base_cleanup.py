@@ -36,7 +36,7 @@ class Rhythm:
     most_rows: int
     batch_seconds: float
     rest: float
-    gathers: bool
+    gathers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,20 +39,20 @@ class HoldReader:
 
     def __init__(self, metadata: MetaData, holds: Holds | None, now: datetime) -> None:
         self._metadata = metadata
-        self._holds = holds
+        self._scopes = () if holds is None else holds.scopes
         self._query = None if holds is None else _query(metadata.tables[holds.table], holds, now)
         self._known: Sequence[_Hold] = ()
         self._held: Mapping[str, AbstractSet[object]] = {}
 
     def read(self, connection: Connection) -> Mapping[str, AbstractSet[object]]:
         """Held values by the column that other tables have for them; empty without holds."""
-        if self._holds is None or self._query is None:
+        if self._query is None:
             return {}
         found = [_Hold(*row) for row in connection.execute(self._query)]
         if found != self._known:
             self._held = {
                 scope.column: values
-                for scope in self._holds.scopes
+                for scope in self._scopes
                 if (values := self._values(connection, scope, found))
             }
             self._known = found
@@ -60,9 +60,8 @@ class HoldReader:
 
     def columns(self, table: Table) -> Mapping[str, Column[object]]:
         """For each scope that a table knows, by the scope's column, the table's own column."""
-        scopes = () if self._holds is None else self._holds.scopes
         found: dict[str, Column[object]] = {}
-        for scope in scopes:
+        for scope in self._scopes:
             if scope.table == table.name:
                 (found[scope.column],) = table.primary_key
             elif scope.column in table.c:

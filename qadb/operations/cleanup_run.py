@@ -64,7 +64,9 @@ class Run:
         self._started = started
         self._progress = progress
         self._rows = 0
-        work.database.backend.cleaner.limit_waiting(connection, lock_timeout_seconds)
+        cleaner = work.database.backend.cleaner
+        self._rhythm = cleaner.rhythm(is_fast=work.options.is_fast)
+        cleaner.limit_waiting(connection, lock_timeout_seconds)
         with work.read() as reading:
             user = work.database.backend.connector.user_name(reading)
         self._trail = Trail(work.metadata, work.database.schema.retention.log_table, user)
@@ -112,11 +114,10 @@ class Run:
             lock_timeout_seconds=self._lock_timeout_seconds,
         )
         cleaner = work.database.backend.cleaner
-        rhythm = cleaner.rhythm(is_fast=work.options.is_fast)
-        pace = Pace(rhythm, lambda seconds: cleaner.rest(self._connection, seconds))
+        pace = Pace(self._rhythm, lambda seconds: cleaner.rest(self._connection, seconds))
         if self._archive is not None:
             return self._carry_out_by_month(self._archive, subject, deleter, pace)
-        portions = work.candidates(subject, with_places=rhythm.gathers)
+        portions = self._portions(subject)
         return all(self._delete(deleter, pace, *portion) for portion in portions)
 
     def _carry_out_by_month(
@@ -124,7 +125,7 @@ class Run:
     ) -> bool:
         """What was looked at and stays is counted by the deleter, not here."""
         for since, until in self._months(subject):
-            portions = list(self._work.candidates(subject, since, until))
+            portions = list(self._portions(subject, since, until))
             keys = sorted(each.key for _, portion in portions for each in portion)
             if not keys:
                 continue
@@ -136,6 +137,11 @@ class Run:
             if not all(self._delete(deleter, pace, *each, archived) for each in portions):
                 return False
         return True
+
+    def _portions(
+        self, subject: Subject, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[tuple[str, Sequence[Candidate]]]:
+        return self._work.candidates(subject, since, until, with_places=self._rhythm.gathers)
 
     def _months(self, subject: Subject) -> Iterator[tuple[datetime, datetime]]:
         """From that of the oldest row to that of the cutoff."""

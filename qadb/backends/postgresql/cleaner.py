@@ -18,22 +18,8 @@ if TYPE_CHECKING:
 
     from qadb.backends.values import Actor
 
-POLITE = Rhythm(
-    first_rows=10_000,
-    least_rows=1000,
-    most_rows=10_000,
-    batch_seconds=0.5,
-    rest=0.0,
-    gathers=False,
-)
-FAST = Rhythm(
-    first_rows=100_000,
-    least_rows=10_000,
-    most_rows=200_000,
-    batch_seconds=5.0,
-    rest=0.0,
-    gathers=False,
-)
+POLITE = Rhythm(first_rows=10_000, least_rows=1000, most_rows=10_000, batch_seconds=0.5, rest=0.0)
+FAST = Rhythm(first_rows=100_000, least_rows=10_000, most_rows=200_000, batch_seconds=5.0, rest=0.0)
 
 MS_PER_SECOND = 1000
 
