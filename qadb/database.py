@@ -163,15 +163,19 @@ class Database:
             yield connection
 
     @contextmanager
-    def cleaning(self) -> Iterator[Connection]:
-        """A connection of its own for many short transactions that delete, by the engine's rules.
+    def cleaning(self) -> Iterator[Callable[[], Connection]]:
+        """What opens a connection for many short transactions that delete, by the engine's rules.
 
-        What is raised on it is the driver's: each transaction has its own `translated` block.
+        They close with the block. What is raised on one is the driver's: each transaction has its
+        own `translated` block.
         """
         with self._engines.alone() as engine, ExitStack() as stack:
-            with self.translated():
-                connection = stack.enter_context(self.backend.cleaner.connect(engine))
-            yield connection
+
+            def connect() -> Connection:
+                with self.translated():
+                    return stack.enter_context(self.backend.cleaner.connect(engine))
+
+            yield connect
 
     @contextmanager
     def exclusive(

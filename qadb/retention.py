@@ -91,6 +91,11 @@ class Policy:
     obeys_days: bool = False
     is_log: bool = False
 
+    @property
+    def is_independent(self) -> bool:
+        """Whether a row goes does not depend on another of its table being gone."""
+        return not (self.is_soft or self.spares_referenced)
+
 
 @dataclass(frozen=True, slots=True)
 class HoldScope:

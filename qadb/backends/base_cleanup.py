@@ -29,6 +29,7 @@ class Rhythm:
         rest: the pause after one, as a multiple of what it lasted.
         gathers: rows go together that lie on the same pages of an index, where deleting one
             changes its indexes at once.
+        sessions: how many of them may go on at once, each on a connection of its own.
     """
 
     first_rows: int
@@ -37,6 +38,7 @@ class Rhythm:
     batch_seconds: float
     rest: float
     gathers: bool = False
+    sessions: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,10 @@ class Cleaner(Protocol):
             lock_timeout_seconds: how long a statement waits for somebody else's lock.
             takes_log: it deletes from the audit log.
         """
+        ...
+
+    def interrupt(self, connection: Connection) -> None:
+        """End what the connection does just now, from another thread; it fails there."""
         ...
 
     def rest(self, connection: Connection, seconds: float) -> None:

@@ -21,11 +21,13 @@ class Beside:
 
     Args:
         interrupt: ends what the threads do just now; called again until they have ended.
+        name: what the threads are called.
+        threads: how many there are at most.
     """
 
-    def __init__(self, interrupt: Callable[[], None]) -> None:
+    def __init__(self, interrupt: Callable[[], None], name: str, threads: int = 2) -> None:
         self._interrupt = interrupt
-        self._pool = ThreadPoolExecutor(2, "qadb-backup")
+        self._pool = ThreadPoolExecutor(threads, name)
         self._futures: list[Future[Any]] = []
 
     def __enter__(self) -> Self:
@@ -48,5 +50,6 @@ class Beside:
     def submit(self, work: Callable[[], T]) -> Future[T]:
         """Begin some work."""
         future = self._pool.submit(work)
-        self._futures.append(future)
+        kept = (each for each in self._futures if not each.done() or each.exception())
+        self._futures = [*kept, future]
         return future

@@ -122,10 +122,10 @@ def cleanup(
         archive = None
         if options.archive is not None:
             archive = Archive(options.archive, database.url.shown, revision)
-        with database.cleaning() as connection:
+        with database.cleaning() as connect:
             run = Run(
                 work,
-                connection,
+                connect,
                 archive,
                 lock_timeout_seconds=lock_timeout_seconds,
                 started=started,

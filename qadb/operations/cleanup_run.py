@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -10,6 +11,7 @@ from sqlalchemy import func, select
 from qadb.cleaning.deleting import Deleter
 from qadb.cleaning.pace import Pace
 from qadb.cleaning.trail import Trail
+from qadb.operations.cleanup_crew import Batch, Crew
 from qadb.operations.cleanup_report import Tally
 from qadb.progress import ProgressEvent
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from qadb.backends.base_cleanup import Space
     from qadb.cleaning.archive import Archive, Archived
+    from qadb.cleaning.keeping import Keeper
     from qadb.cleaning.rules import Rule
     from qadb.cleaning.subjects import Candidate, Subject
     from qadb.operations.cleanup_work import Work
@@ -30,11 +33,11 @@ DECEMBER = 12
 
 
 class Run:
-    """Deletes on one connection.
+    """Deletes what the rules let go.
 
     Args:
         work: what to delete.
-        connection: its own, from the engine's `Cleaner`.
+        connect: opens a connection from the engine's `Cleaner`.
         archive: takes what goes first; None: nothing does.
         lock_timeout_seconds: how long a statement waits for somebody else's lock.
         started: monotonic time that the time limit counts from.
@@ -48,7 +51,7 @@ class Run:
     def __init__(
         self,
         work: Work,
-        connection: Connection,
+        connect: Callable[[], Connection],
         archive: Archive | None,
         *,
         lock_timeout_seconds: float,
@@ -58,15 +61,20 @@ class Run:
         self.tally = Tally()
         self.is_complete = True
         self._work = work
-        self._connection = connection
         self._archive = archive
         self._lock_timeout_seconds = lock_timeout_seconds
         self._started = started
         self._progress = progress
         self._rows = 0
-        cleaner = work.database.backend.cleaner
+        self._cleaner = cleaner = work.database.backend.cleaner
         self._rhythm = cleaner.rhythm(is_fast=work.options.is_fast)
-        cleaner.limit_waiting(connection, lock_timeout_seconds)
+
+        def connect_with_limit() -> Connection:
+            connection = connect()
+            cleaner.limit_waiting(connection, lock_timeout_seconds)
+            return connection
+
+        self._crew = Crew(cleaner, connect_with_limit, self._rhythm.sessions)
         with work.read() as reading:
             user = work.database.backend.connector.user_name(reading)
         self._trail = Trail(work.metadata, work.database.schema.retention.log_table, user)
@@ -78,67 +86,90 @@ class Run:
 
     def delete_all(self) -> None:
         """Carry out every rule, as far as time allows."""
-        self.is_complete = all(self._carry_out(rule) for rule in self._work.rules_in_force)
+        for rule in self._work.rules_in_force:
+            if not self._has_time():
+                return
+            self._carry_out(rule)
 
     def reclaim(self, notify: Callable[[str], None]) -> Space:
         """Give the space back that rows took, those of an earlier cleanup too."""
         counts = self.tally.deleted.values()
         tables = sorted({name for each in counts for name, rows in each.items() if rows})
-        database = self._work.database
-        with database.translated():
-            return database.backend.cleaner.reclaim(
-                self._connection,
+        with self._work.database.translated():
+            return self._cleaner.reclaim(
+                self._crew.first,
                 tables,
                 is_fast=self._work.options.is_fast,
                 time_left=self.time_left,
                 notify=notify,
             )
 
-    def _is_over(self) -> bool:
+    def _has_time(self) -> bool:
+        """Whether to go on; where not, it is not complete."""
         left = self.time_left()
-        return left is not None and left <= 0
+        self.is_complete = self.is_complete and (left is None or left > 0)
+        return self.is_complete
 
-    def _carry_out(self, rule: Rule) -> bool:
-        """False where time ran out."""
-        if self._is_over():
-            return False
+    def _carry_out(self, rule: Rule) -> None:
         work = self._work
         subject = work.subject(rule)
         self.tally.add(rule, {}, work.kept_before(rule))
-        deleter = Deleter(
-            work.database,
-            self._connection,
-            subject,
-            work.keeper(subject),
-            self._trail,
-            lock_timeout_seconds=self._lock_timeout_seconds,
-        )
-        cleaner = work.database.backend.cleaner
-        pace = Pace(self._rhythm, lambda seconds: cleaner.rest(self._connection, seconds))
-        if self._archive is not None:
-            return self._carry_out_by_month(self._archive, subject, deleter, pace)
-        portions = self._portions(subject)
-        return all(self._delete(deleter, pace, *portion) for portion in portions)
+        make_keeper = work.make_keepers(subject)
 
-    def _carry_out_by_month(
-        self, archive: Archive, subject: Subject, deleter: Deleter, pace: Pace
-    ) -> bool:
-        """What was looked at and stays is counted by the deleter, not here."""
+        def make_deleter(connection: Connection) -> Deleter:
+            return Deleter(
+                work.database,
+                connection,
+                subject,
+                make_keeper(),
+                self._trail,
+                lock_timeout_seconds=self._lock_timeout_seconds,
+            )
+
+        pace = Pace(self._rhythm, lambda seconds: self._cleaner.rest(self._crew.first, seconds))
+        batches = self._batches(subject, pace, make_keeper)
+        at_once = rule.policy.is_independent
+        with closing(self._crew.delete(make_deleter, batches, at_once=at_once)) as done:
+            for batch, taken in done:
+                self.tally.add(rule, taken.deleted, taken.kept)
+                self._rows += sum(taken.deleted.values())
+                self._progress(ProgressEvent("Deleting", self._rows, None, "rows"))
+                pace.learn(batch.size, taken.seconds)
+
+    def _batches(
+        self, subject: Subject, pace: Pace, make_keeper: Callable[[], Keeper]
+    ) -> Iterator[Batch]:
+        """Cut what is old enough into transactions, until time runs out."""
+        for tenant, portion, archived in self._portions(subject, make_keeper):
+            in_order = sorted(portion, key=lambda each: (each.place, each.key))
+            for batch in pace.batches(in_order):
+                if not self._has_time():
+                    return
+                keys = [each.key for each in batch]
+                yield Batch(tenant, keys, sum(each.size for each in batch), archived)
+
+    def _portions(
+        self, subject: Subject, make_keeper: Callable[[], Keeper]
+    ) -> Iterator[tuple[str, Sequence[Candidate], Archived | None]]:
+        """What is old enough; with an archive month by month, each once that has it."""
+        if self._archive is None:
+            yield from ((*each, None) for each in self._candidates(subject))
+            return
+        keeper = make_keeper()
         for since, until in self._months(subject):
-            portions = list(self._portions(subject, since, until))
+            portions = list(self._candidates(subject, since, until))
             keys = sorted(each.key for _, portion in portions for each in portion)
             if not keys:
                 continue
-            if self._is_over():
-                return False
+            if not self._has_time():
+                return
             with self._work.read() as connection:
-                going = deleter.keeper.sort_out(connection, keys).going
-                archived = archive.write(connection, subject, f"{since:%Y-%m}", going)
-            if not all(self._delete(deleter, pace, *each, archived) for each in portions):
-                return False
-        return True
+                # What stays is counted by the deleter.
+                going = keeper.sort_out(connection, keys).going
+                archived = self._archive.write(connection, subject, f"{since:%Y-%m}", going)
+            yield from ((*each, archived) for each in portions)
 
-    def _portions(
+    def _candidates(
         self, subject: Subject, since: datetime | None = None, until: datetime | None = None
     ) -> Iterator[tuple[str, Sequence[Candidate]]]:
         return self._work.candidates(subject, since, until, with_places=self._rhythm.gathers)
@@ -156,23 +187,3 @@ class Run:
             with self._work.read() as connection:
                 query = select(func.min(subject.age)).where(subject.expired(), later)
                 oldest = connection.scalar(query)
-
-    def _delete(
-        self,
-        deleter: Deleter,
-        pace: Pace,
-        tenant: str,
-        portion: Sequence[Candidate],
-        archived: Archived | None = None,
-    ) -> bool:
-        """Delete batch after batch; False where time ran out."""
-        in_order = sorted(portion, key=lambda each: (each.place, each.key))
-        for batch in pace.batches(in_order):
-            if self._is_over():
-                return False
-            taken = deleter.delete(tenant, [each.key for each in batch], archived)
-            self.tally.add(deleter.rule, taken.deleted, taken.kept)
-            self._rows += sum(taken.deleted.values())
-            self._progress(ProgressEvent("Deleting", self._rows, None, "rows"))
-            pace.learn(sum(each.size for each in batch), taken.seconds)
-        return True

@@ -16,7 +16,7 @@ from qadb.revisions.state import read_state, require_current, require_managed
 from qadb.sessions.known_tenants import require_known_tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -66,7 +66,7 @@ class Work:
         self.rules = find_rules(retention, options.settings, options.wishes, now)
         self.rules_in_force = [rule for rule in self.rules if rule.cutoff is not None]
         self.metadata = database.schema.metadata
-        self._holds = HoldReader(self.metadata, retention.holds, now)
+        self._now = now
         self._unreferenced: dict[str, Unreferenced] | None = None
         self._takes_log: bool | None = None
 
@@ -96,12 +96,12 @@ class Work:
         """The rule's table."""
         return make_subject(rule, self.metadata, self.options.tenant)
 
-    def keeper(self, subject: Subject) -> Keeper:
-        """Tells its rows apart, now and in later transactions."""
+    def make_keepers(self, subject: Subject) -> Callable[[], Keeper]:
+        """What makes one that tells the table's rows apart; each belongs to one thread."""
         with self.read() as connection:
             last = find_last(connection, subject)
         together = (subject,) if subject.rule.policy.is_soft else ()
-        return Keeper(subject, self.metadata, self._holds, last, together)
+        return lambda: Keeper(subject, self.metadata, self._read_holds(), last, together)
 
     def candidates(
         self,
@@ -130,7 +130,7 @@ class Work:
         """Yield what goes, with how many stay of those looked at."""
         subject = self.subject(rule)
         yield subject, (), self.kept_before(rule)
-        keeper = None if rule.policy.is_soft else self.keeper(subject)
+        keeper = None if rule.policy.is_soft else self.make_keepers(subject)()
         for _, portion in self.candidates(subject):
             keys = [each.key for each in portion]
             if keeper is None:
@@ -154,5 +154,9 @@ class Work:
         """What goes of all softly deleted rows, found before the first one does."""
         if self._unreferenced is None:
             soft = [self.subject(rule) for rule in self.rules_in_force if rule.policy.is_soft]
-            self._unreferenced = find_unreferenced(self.read, self.metadata, soft, self._holds)
+            holds = self._read_holds()
+            self._unreferenced = find_unreferenced(self.read, self.metadata, soft, holds)
         return self._unreferenced
+
+    def _read_holds(self) -> HoldReader:
+        return HoldReader(self.metadata, self.database.schema.retention.holds, self._now)

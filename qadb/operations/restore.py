@@ -157,7 +157,7 @@ class _Exchange:
     def run(self, claim: Claim, content: ByteSource) -> tuple[Path | None, str | None]:
         """Return the safety backup, and what the former database is called now."""
         stop = _Stop()
-        with Beside(stop.set) as beside:
+        with Beside(stop.set, "qadb-restore") as beside:
             standing, _ = look_at_place(self.database)
             safety_backup, is_damaged = None, standing == "damaged"
             folder = None if self._keeps_previous else self.options.safety_folder

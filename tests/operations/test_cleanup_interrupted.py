@@ -155,9 +155,9 @@ def test_interrupted_and_finished_leaves_what_one_cleanup_does(migrated: Databas
     endings = []
     with pytest.MonkeyPatch.context() as patch:
         for transactions in (3, 11, 17, 40, 99):
-            calls = iter([False] * transactions)
+            left = iter([1.0] * transactions)
             patch.setattr(
-                "qadb.operations.cleanup_run.Run._is_over", lambda _, c=calls: next(c, True)
+                "qadb.operations.cleanup_run.Run.time_left", lambda _, left=left: next(left, 0.0)
             )
             report = cleanup(migrated, OPTIONS)
             gone.update({name: table.deleted for name, table in report.tables.items()})

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from qadb.backends.base_cleanup import Rhythm, Space
 from qadb.backends.postgresql.context import context_settings
+from qadb.backends.postgresql.driver import cancel, driver_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +19,24 @@ if TYPE_CHECKING:
 
     from qadb.backends.values import Actor
 
-POLITE = Rhythm(first_rows=10_000, least_rows=1000, most_rows=10_000, batch_seconds=0.5, rest=0.0)
-FAST = Rhythm(first_rows=100_000, least_rows=10_000, most_rows=200_000, batch_seconds=5.0, rest=0.0)
+# Most of the time goes by in the server, on one of its processors for each session.
+SESSIONS = 2
+POLITE = Rhythm(
+    first_rows=10_000,
+    least_rows=1000,
+    most_rows=10_000,
+    batch_seconds=0.5,
+    rest=0.0,
+    sessions=SESSIONS,
+)
+FAST = Rhythm(
+    first_rows=100_000,
+    least_rows=10_000,
+    most_rows=200_000,
+    batch_seconds=5.0,
+    rest=0.0,
+    sessions=SESSIONS,
+)
 
 MS_PER_SECOND = 1000
 
@@ -89,6 +106,11 @@ def begin(
     connection.exec_driver_sql(f"SELECT {calls}", parameters)
 
 
+def interrupt(connection: Connection) -> None:
+    """Have the server cancel the statement, or the wait for a lock."""
+    cancel(connection)
+
+
 def rest(connection: Connection, seconds: float) -> None:
     """Just wait."""
     del connection
@@ -110,9 +132,7 @@ def reclaim(
         return Space("none", 0)
     before = _size(connection, tables)
     quote = connection.dialect.identifier_preparer.quote
-    driver = connection.connection.driver_connection
-    if driver is None:
-        raise TypeError("this connection is closed")
+    driver = driver_of(connection)
     is_complete = True
     driver.autocommit = True
     try:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import psycopg2
 from sqlalchemy.exc import DBAPIError
 
 from qadb.backends.postgresql.connector import open_engine
+from qadb.backends.postgresql.driver import cancel, driver_of
 from qadb.backends.postgresql.dump_facts import read_facts
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.locks import stay_statement
@@ -101,8 +101,7 @@ class Snapshot:
 
     def interrupt(self) -> None:
         """Have the server cancel what the connection waits for, such as a lock."""
-        with contextlib.suppress(psycopg2.Error):  # the server is gone, and so is the statement
-            _driver_connection(self.connection).cancel()
+        cancel(self.connection)
 
     def equals(self, content: ByteSource) -> bool:
         """Only a database that is rebuilt from it can tell."""
@@ -136,7 +135,7 @@ def freeze(
 def _take(
     connection: Connection, url: DatabaseUrl, options: ConnectionOptions, folder: Path
 ) -> Snapshot:
-    info: ConnectionInfo = connection.connection.driver_connection.info  # type: ignore[union-attr]  # it is open
+    info = driver_of(connection).info
     connection.exec_driver_sql(stay_statement(connection))
     connection.exec_driver_sql(PREPARE_SQL)
     taken_at = datetime.now(UTC)
@@ -153,8 +152,3 @@ def _take(
         options=options,
         folder=folder,
     )
-
-
-def _driver_connection(connection: Connection) -> psycopg2.extensions.connection:
-    driver: psycopg2.extensions.connection = connection.connection.driver_connection  # type: ignore[assignment]  # open
-    return driver

@@ -113,6 +113,11 @@ def begin(
     connection.exec_driver_sql(BEGIN_SQL, facts)
 
 
+def interrupt(connection: Connection) -> None:
+    """As the driver does; what waits for the file's lock does not notice."""
+    driver_of(connection).interrupt()
+
+
 def rest(connection: Connection, seconds: float) -> None:
     """Have the log moved into the file meanwhile, which no writer waits for and none has to do."""
     _rest(connection, seconds)
