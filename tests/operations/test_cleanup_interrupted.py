@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from sqlalchemy import delete
 from qadb.backends.values import ConnectionOptions
 from qadb.cleaning import deleting
 from qadb.database import Database
-from qadb.errors import ExitCode, LockNotAvailable
+from qadb.errors import LockNotAvailable
 from qadb.models import TestResult
 from qadb.operations.cleanup import CleanupOptions, cleanup
 from qadb.operations.init import init_database
@@ -23,7 +22,6 @@ from tests.support.databases import execute, fetch_rows, open_database
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.program import Program
 
 OPTIONS = CleanupOptions(now=NOW)
 RUNS = "SELECT count(*) FROM test_runs"
@@ -118,26 +116,6 @@ def test_lock_that_is_given_back_in_time_is_waited_for(
 
     assert report.tables["test_runs"].deleted == 1
     assert report.complete
-
-
-def test_interrupted_cleanup_says_so_and_leaves_whole_runs(
-    served: Database, postgresql_url: str, qadb: Program
-) -> None:
-    add_every_kind(served)
-    words = ("cleanup", "--yes", "--lock-timeout", "1", "--database-url", postgresql_url)
-    with open_database(postgresql_url) as other, other.connect() as connection:
-        connection.exec_driver_sql(LOCK)
-        process = qadb.start(*words)
-        wait_until_waiting(served)
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=DEADLINE_SECONDS)
-
-    assert process.returncode == ExitCode.INTERRUPTED
-    assert stderr.endswith("Interrupted.\n")
-    assert "Traceback" not in stderr
-    assert fetch_rows(served, RUNS) == [(3,)]
-    assert fetch_rows(served, RESULTS) == [(9,)]
-    assert cleanup(served, OPTIONS).tables["test_runs"].deleted == 2
 
 
 def wait_until_waiting(database: Database) -> None:
