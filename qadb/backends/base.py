@@ -244,6 +244,10 @@ class Seeding(Protocol):
         """Let the ids that the database chooses follow the highest that rows were given."""
         ...
 
+    def learn_statistics(self, connection: Connection) -> None:
+        """Let the planner know at once what the tables hold by now, where it goes by that."""
+        ...
+
 
 class TextSearch(Protocol):
     """Finds rows by their words, with the engine's own full text."""

@@ -1,7 +1,8 @@
 """Finds raw SQL in a statement: whatever SQLAlchemy would copy into the text as it stands.
 
 Such a fragment may close a parenthesis or hold a query of its own, so nothing can be proved about a
-statement with one. Plain numbers and ``*`` are let through: SQLAlchemy itself writes them so.
+statement with one. Let through are plain numbers and ``*``, which SQLAlchemy writes so by itself,
+and the word by which a common table expression is worked out once.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
     from sqlalchemy.types import TypeEngine
 
-_PLAIN = re.compile(r"\s*(\d+|\*)\s*")
+_PLAIN = re.compile(r"\s*(\d+|\*)\s*|MATERIALIZED")
 _FIELD = re.compile(r"\w+")
 _OPERATOR = re.compile(r"[-+*/<>=~!@#%^&|`?]{1,4}")
 _KNOWN_MODULES = ("sqlalchemy.", "qadb.")
 _NAMES = ("name", "collation")
-_TEXT_PARTS = ("_prefixes", "_suffixes", "_hints", "_statement_hints")
+_TEXT_PARTS = ("_suffixes", "_hints", "_statement_hints")
 
 # Functions of PostgreSQL and its extensions that run a query given as text, read whole tables by
 # name, show what others are doing, or change what row-level security goes by.
@@ -87,7 +88,7 @@ def _problem(element: ClauseElement, tables: frozenset[Table]) -> str | None:
         found = f"the construct {type(element).__name__}"
     elif isinstance(element, DeferredLambdaElement):
         found = "a condition given as a lambda in an option"
-    elif any(getattr(element, part, None) for part in _TEXT_PARTS):
+    elif _has_prefix(element) or any(getattr(element, part, None) for part in _TEXT_PARTS):
         found = "a prefix, suffix or hint"
     elif isinstance(element, TextClause):
         found = None if _PLAIN.fullmatch(element.text) else "text()"
@@ -101,6 +102,11 @@ def _problem(element: ClauseElement, tables: frozenset[Table]) -> str | None:
     elif isinstance(element, Extract):
         found = None if _FIELD.fullmatch(element.field) else "extract() of an expression"
     return found or _name_problem(element) or _operator_problem(element)
+
+
+def _has_prefix(element: ClauseElement) -> bool:
+    prefixes = getattr(element, "_prefixes", ())
+    return any(not _PLAIN.fullmatch(str(prefix)) for prefix, _ in prefixes)
 
 
 def _name_problem(element: ClauseElement) -> str | None:

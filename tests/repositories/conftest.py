@@ -52,14 +52,14 @@ def tenants_url(
 
 @pytest.fixture
 def queries(database: Database) -> Callable[[], AbstractContextManager[list[str]]]:
-    """Collect the SELECTs that run in a block."""
+    """Collect the queries that run in a block."""
 
     @contextmanager
     def collect() -> Iterator[list[str]]:
         seen: list[str] = []
 
         def note(_c: Connection, _cursor: object, statement: str, *_rest: object) -> None:
-            if statement.startswith("SELECT"):
+            if statement.startswith(("SELECT", "WITH")):
                 seen.append(statement)
 
         event.listen(database.engine(), "before_cursor_execute", note)

@@ -52,6 +52,11 @@ def continue_ids(connection: Connection, highest: Mapping[Table, int]) -> None:
         connection.exec_driver_sql(RESTART_SQL.format(sequence=sequence, first=number + 1))
 
 
+def learn_statistics(connection: Connection) -> None:
+    """The server would come to it by itself a minute later, or never where that is off."""
+    connection.exec_driver_sql("ANALYZE")
+
+
 def _sequence(connection: Connection, table: Table) -> str:
     """The quoted name of the sequence behind the table's key."""
     (key,) = table.primary_key

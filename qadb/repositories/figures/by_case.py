@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from qadb.models import TestCase, TestResult, TestRun
+from qadb.repositories.generic.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,11 +38,15 @@ def first_cases(
         order: by which of them; ties go by the case's key.
         limit: how many cases at most.
     """
-    case_id, *others = figures.c
+    case_id = figures.c[0]
+    deleted = select(TestCase.id).where(TestCase.deleted_at.is_not(None))
+    place = func.row_number().over(order_by=(*order, case_id)).label("place")
+    first = once(
+        select(*figures.c, place).where(case_id.not_in(deleted)).order_by(place).limit(limit)
+    )
+    number, *others = first.c
     return (
         select(TestCase.id, TestCase.name, TestCase.suite, TestCase.classname, *others)
-        .join(figures, case_id == TestCase.id)
-        .where(TestCase.deleted_at.is_(None))
-        .order_by(*order, TestCase.id)
-        .limit(limit)
+        .join(first, number == TestCase.id)
+        .order_by(first.c.place)
     )

@@ -14,12 +14,13 @@ from sqlalchemy import and_, case, func, select
 from qadb.models import TestResult, TestRun
 from qadb.repositories.figures.results import DID_NOT_PASS
 from qadb.repositories.generic.filters import column_of
+from qadb.repositories.generic.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Subquery
+    from sqlalchemy import CTE, ColumnElement, Subquery
     from sqlalchemy.orm import Session
     from sqlalchemy.sql.base import ColumnCollection
 
@@ -97,7 +98,7 @@ def _failures(runs: Sequence[ColumnElement[bool]]) -> Subquery:
     )
 
 
-def _grouped(failures: Subquery, limit: int) -> Subquery:
+def _grouped(failures: Subquery, limit: int) -> CTE:
     row = failures.c
 
     def of_example(column: ColumnElement[int]) -> ColumnElement[int]:
@@ -112,7 +113,7 @@ def _grouped(failures: Subquery, limit: int) -> Subquery:
         *(of_example(row[name]).label(name) for name in _KEY),
     ).group_by(row.signature)
     columns = query.selected_columns
-    return query.order_by(*_most_first(columns)).limit(limit).subquery()
+    return once(query.order_by(*_most_first(columns)).limit(limit))
 
 
 def _most_first(

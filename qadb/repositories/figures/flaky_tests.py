@@ -14,6 +14,7 @@ from sqlalchemy import and_, case, func, or_, select
 from qadb.models import TestResult, TestRun
 from qadb.repositories.figures.by_case import first_cases
 from qadb.repositories.figures.results import DID_NOT_PASS
+from qadb.repositories.generic.once import once
 from qadb.repositories.generic.rounding import fraction
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _candidates(runs: Sequence[ColumnElement[bool]]) -> Select[int]:
 
 def _verdicts(runs: Sequence[ColumnElement[bool]]) -> Subquery:
     """One row for each time that a candidate ran: whether it passed in the end, and by retry."""
+    candidates = once(_candidates(runs))
     place = (TestRun.started_at, TestRun.branch, TestRun.environment_id)
     key = (TestResult.test_case_id, TestResult.run_id, TestResult.occurrence)
     ran = _any(and_(TestResult.is_final, TestResult.status != "skipped"))
@@ -93,7 +95,7 @@ def _verdicts(runs: Sequence[ColumnElement[bool]]) -> Subquery:
     return (
         select(*key, *place, passed.label("passed"), failed_before.label("failed_before"))
         .join(TestRun, TestRun.id == TestResult.run_id)
-        .where(*runs, TestResult.test_case_id.in_(_candidates(runs)))
+        .where(*runs, TestResult.test_case_id.in_(select(candidates.c.test_case_id)))
         .group_by(*key, *place)
         .having(ran == 1)
         .subquery()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlalchemy import and_, case, func, literal, or_, select
 
 from qadb.models import TestCase, TestResult
+from qadb.repositories.generic.once import once
 from qadb.repositories.generic.rounding import milliseconds
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _differences(
     int, str, str | None, str | None,
     int | None, int | None, Decimal | None, Decimal | None, bool | None,
 ]:  # fmt: skip
-    both = _grouped(run_id, baseline_run_id).subquery()
+    both = once(_grouped(run_id, baseline_run_id))
     verdict, baseline_verdict = both.c.verdict, both.c.baseline_verdict
     duration, baseline_duration = both.c.duration, both.c.baseline_duration
     is_slower = and_(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, or_, select
 
 from qadb.models import SLA, Application, PerformanceResult, TestRun
 from qadb.models.functions import ByCodePoint
+from qadb.repositories.generic.once import once
 from qadb.repositories.performance.metrics import (
     FIGURES,
     HIGHER,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from sqlalchemy import ColumnElement, Row, Subquery
+    from sqlalchemy import CTE, ColumnElement, Row
     from sqlalchemy.orm import Session
 
 
@@ -69,7 +70,7 @@ def check_slas(
             worst.c.measurements, *(worst.c[name] for name in FIGURES),
         )
         .join(Application, Application.id == SLA.application_id)
-        .outerjoin(worst, and_(worst.c.sla_id == SLA.id, worst.c.place == 1))
+        .outerjoin(worst, worst.c.sla_id == SLA.id)
         .where(SLA.is_active, Application.deleted_at.is_(None), *of_slas)
     )  # fmt: skip
     return tuple(sorted((_check(row) for row in session.execute(query)), key=_place))
@@ -77,8 +78,8 @@ def check_slas(
 
 def _worst_measurements(
     of_slas: Sequence[ColumnElement[bool]], of_runs: Sequence[ColumnElement[bool]]
-) -> Subquery:
-    """Each SLA's measurements by their badness; ties go to the newest run, then by name."""
+) -> CTE:
+    """Each SLA's worst measurement; ties go to the newest run, then by name."""
     how_bad = badness(SLA.metric, SLA.direction)
     order = (
         how_bad.desc(),
@@ -86,7 +87,7 @@ def _worst_measurements(
         ByCodePoint(PerformanceResult.request_name),
         ByCodePoint(PerformanceResult.scenario),
     )
-    return (
+    placed = (
         select(
             SLA.id.label("sla_id"),
             func.count().over(partition_by=SLA.id).label("measurements"),
@@ -106,6 +107,7 @@ def _worst_measurements(
         )
         .subquery()
     )
+    return once(select(placed).where(placed.c.place == 1))
 
 
 def _check(row: Row[*tuple[Any, ...]]) -> SlaCheck:

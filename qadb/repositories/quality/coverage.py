@@ -17,6 +17,7 @@ from qadb.models.functions import utc_day
 from qadb.repositories.generic.base import Repository
 from qadb.repositories.generic.ids import id_of
 from qadb.repositories.generic.limits import require_limit
+from qadb.repositories.generic.once import once
 from qadb.repositories.generic.periods import period_start
 from qadb.repositories.generic.rounding import fraction
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import date as day_type
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Subquery
+    from sqlalchemy import CTE, ColumnElement
 
 WHOLE_RUN = ""
 COUNTS = (
@@ -122,7 +123,7 @@ class CoverageRepository(Repository[CoverageData]):
             figures = _figures_by_run(newest)
         elif application is None:
             chosen = select(TestRun.id.label("run_id")).where(TestRun.id == id_of(run))
-            figures = _figures_by_run(chosen.subquery())
+            figures = _figures_by_run(once(chosen))
         else:
             raise ValueError("name a run or an application, not both: a run has but one")
         row = self.session.execute(select(func.count(figures.c.run_id), *_sums(figures))).one()
@@ -187,15 +188,12 @@ class CoverageRepository(Repository[CoverageData]):
         )
 
 
-def _newest_runs(
-    since: datetime, application: Application | int | None, *, daily: bool
-) -> Subquery:
+def _newest_runs(since: datetime, application: Application | int | None, *, daily: bool) -> CTE:
     """The runs that count, with their day: of each application, or of each on each day."""
-    recent = (
+    recent = once(
         select(CoverageData.run_id, func.max(CoverageData.collected_at).label("collected_at"))
         .where(CoverageData.collected_at >= since)
         .group_by(CoverageData.run_id)
-        .subquery("recent")
     )
     day = utc_day(recent.c.collected_at)
     rank = func.row_number().over(
@@ -210,14 +208,14 @@ def _newest_runs(
     else:
         ranked = ranked.where(TestRun.application_id == id_of(application))
     found = ranked.subquery("ranked")
-    return select(found.c.run_id, found.c.day).where(found.c.rank == 1).subquery("newest")
+    return once(select(found.c.run_id, found.c.day).where(found.c.rank == 1))
 
 
-def _figures_by_run(runs: Subquery) -> Subquery:
+def _figures_by_run(runs: CTE) -> CTE:
     """Each run's counts: those of its row for the whole run, else the sums over its files."""
     query = select(CoverageData.run_id, *(_of_run(name).label(name) for name in COUNTS))
     query = query.join(runs, runs.c.run_id == CoverageData.run_id)
-    return query.group_by(CoverageData.run_id).subquery("figures")
+    return once(query.group_by(CoverageData.run_id))
 
 
 def _of_run(name: str) -> ColumnElement[int]:
@@ -226,7 +224,7 @@ def _of_run(name: str) -> ColumnElement[int]:
     return func.coalesce(whole, func.sum(column))
 
 
-def _sums(figures: Subquery) -> list[ColumnElement[int]]:
+def _sums(figures: CTE) -> list[ColumnElement[int]]:
     return [func.sum(figures.c[name]) for name in COUNTS]
 
 
