@@ -92,6 +92,11 @@ class Crew:
         for batch in batches:
             yield batch, batch.taken_by(deleter)
 
+    def dismiss(self) -> None:
+        """Close all but the first: a server may count what a session deleted when it ends."""
+        while self._connections[1:]:
+            self._connections.pop().close()
+
     def _delete_at_once(
         self, make_deleter: Callable[[Connection], Deleter], batches: Iterable[Batch]
     ) -> Iterator[tuple[Batch, Taken]]:

@@ -93,6 +93,7 @@ class Run:
 
     def reclaim(self, notify: Callable[[str], None]) -> Space:
         """Give the space back that rows took, those of an earlier cleanup too."""
+        self._crew.dismiss()
         counts = self.tally.deleted.values()
         tables = sorted({name for each in counts for name, rows in each.items() if rows})
         with self._work.database.translated():

@@ -13,7 +13,7 @@ from qadb.cleaning.deleting import Deleter
 from qadb.errors import DatabaseUnreachable, ExitCode, LockNotAvailable
 from qadb.operations.cleanup import CleanupOptions, cleanup, plan_cleanup
 from qadb.operations.init import init_database
-from tests.operations.test_cleanup_interrupted import wait_until_waiting
+from tests.operations.test_cleanup_interrupted import wait_until, wait_until_waiting
 from tests.support.aged import NOW, add_every_kind, add_runs
 from tests.support.databases import execute, fetch_rows, open_database
 from tests.support.roles import ordinary_role
@@ -36,6 +36,8 @@ CUT = """
 SELECT pg_terminate_backend(pid) FROM pg_locks
 WHERE NOT granted AND relation = 'test_results'::regclass
 """
+GONE = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = ANY (ARRAY{}::int[])"
+DEAD = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'test_results'"
 ENDINGS = {
     signal.SIGINT: (ExitCode.INTERRUPTED, "Interrupted.\n"),
     signal.SIGTERM: (ExitCode.TERMINATED, "Terminated.\n"),
@@ -137,6 +139,28 @@ def test_where_no_second_connection_is_to_be_had_one_does_it_all(
         assert report.tables["test_runs"].deleted == 5
         assert len(sessions["test_runs"]) == 1
         execute(served, f'ALTER DATABASE "{served.url.database}" OWNER TO CURRENT_USER')
+
+
+def test_vacuum_has_the_last_word_on_dead_rows(
+    served: Database, monkeypatch: pytest.MonkeyPatch, sessions: dict[str, set[int]]
+) -> None:
+    """A session that still has to tell how many it left would call for another one."""
+    cleaner = served.backend.cleaner
+    reclaim = cleaner.reclaim
+
+    def reclaim_when_alone(*words: object, **named: object) -> object:
+        (first,) = sessions["users"]
+        wait_until(served, GONE.format(sorted(sessions["test_runs"] - {first})), True)
+        return reclaim(*words, **named)  # type: ignore[arg-type]  # handed on
+
+    add_every_kind(served)
+    add_runs(served, *range(200, 230))
+    monkeypatch.setattr(cleaner, "reclaim", reclaim_when_alone)
+
+    cleanup(served, OPTIONS)
+
+    assert len(sessions["test_runs"]) == 2
+    wait_until(served, DEAD, 0)
 
 
 def refuse() -> None:

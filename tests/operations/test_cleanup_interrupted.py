@@ -28,7 +28,9 @@ RUNS = "SELECT count(*) FROM test_runs"
 RESULTS = "SELECT count(*) FROM test_results"
 OLD_MESSAGES = "SELECT count(*) FROM message_history"
 LOCK = "LOCK TABLE test_results IN SHARE MODE"
-WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'test_results'::regclass"
+WAITING = """
+SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'test_results'::regclass
+"""
 DEADLINE_SECONDS = 30
 
 
@@ -118,11 +120,17 @@ def test_lock_that_is_given_back_in_time_is_waited_for(
     assert report.complete
 
 
-def wait_until_waiting(database: Database) -> None:
+def wait_until(database: Database, query: str, answer: object) -> None:
+    """Ask until the answer is this one."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while fetch_rows(database, WAITING) == [(0,)]:
+    while fetch_rows(database, query) != [(answer,)]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def wait_until_waiting(database: Database) -> None:
+    """Ask until somebody waits for the results' table."""
+    wait_until(database, WAITING, True)
 
 
 def test_interrupted_and_finished_leaves_what_one_cleanup_does(migrated: Database) -> None:
