@@ -244,8 +244,11 @@ class Seeding(Protocol):
         """Let the ids that the database chooses follow the highest that rows were given."""
         ...
 
-    def learn_statistics(self, connection: Connection) -> None:
-        """Let the planner know at once what the tables hold by now, where it goes by that."""
+    def learn_statistics(self, connection: Connection, tables: Sequence[Table]) -> None:
+        """Let the planner know at once what the tables hold by now, where it goes by that.
+
+        A table that somebody keeps is left out.
+        """
         ...
 
 

@@ -77,7 +77,7 @@ def write_demo(
         _apply_changes(unit, scene)
     given = {Base.metadata.tables[name]: counted[name] for name in drawn}
     seeding.continue_ids(connection, given)
-    seeding.learn_statistics(connection)
+    seeding.learn_statistics(connection, Base.metadata.sorted_tables)
     log = AuditLog.__tablename__
     written[log] = unit.scalars(select(func.count()).select_from(AuditLog)).one()
     return dict(sorted(written.items()))

@@ -101,7 +101,7 @@ class Work:
         with self.read() as connection:
             last = find_last(connection, subject)
         together = (subject,) if subject.rule.policy.is_soft else ()
-        return lambda: Keeper(subject, self.metadata, self._read_holds(), last, together)
+        return lambda: Keeper(subject, self.metadata, self._make_hold_reader(), last, together)
 
     def candidates(
         self,
@@ -154,9 +154,9 @@ class Work:
         """What goes of all softly deleted rows, found before the first one does."""
         if self._unreferenced is None:
             soft = [self.subject(rule) for rule in self.rules_in_force if rule.policy.is_soft]
-            holds = self._read_holds()
+            holds = self._make_hold_reader()
             self._unreferenced = find_unreferenced(self.read, self.metadata, soft, holds)
         return self._unreferenced
 
-    def _read_holds(self) -> HoldReader:
+    def _make_hold_reader(self) -> HoldReader:
         return HoldReader(self.metadata, self.database.schema.retention.holds, self._now)

@@ -291,3 +291,18 @@ def test_owner_who_is_no_superuser_may(postgresql_url: str) -> None:
         execute_as_owner(postgresql_url, "GRANT CREATE, USAGE ON SCHEMA public TO {}", role.name)
         with open_database(role.url(postgresql_url)) as database:
             assert init_demo(database).demo.added
+
+
+@pytest.mark.postgresql
+def test_tables_of_others_in_the_same_database_are_none_of_its_business(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qadb.operations.demo.WAIT_WRITERS_SECONDS", 2.0)
+    with open_database(postgresql_url) as database, open_database(postgresql_url) as other:
+        execute(other, "CREATE SCHEMA theirs", "CREATE TABLE theirs.rows (id int)")
+        with other.connect() as connection:
+            connection.exec_driver_sql("LOCK TABLE theirs.rows IN ACCESS EXCLUSIVE MODE")
+            assert init_demo(database).demo.added
+
+        known = "SELECT DISTINCT schemaname FROM pg_stats WHERE schemaname IN ('public', 'theirs')"
+        assert fetch_rows(database, known) == [("public",)]

@@ -1,6 +1,7 @@
-"""Right after a load PostgreSQL knows nothing of the tables: no query works a part out again and
-again for each row of another, which took a minute where a second would have done.
-"""  # fmt: skip
+"""Right after a load, when PostgreSQL knows nothing of the tables: no figure is worked out twice.
+
+A part of a query that was worked out for each row of another took a minute, not a second.
+"""
 
 from __future__ import annotations
 

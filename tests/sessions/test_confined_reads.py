@@ -46,6 +46,7 @@ from qadb.models import (
     TestRun,
     User,
 )
+from qadb.repositories.generic.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,7 @@ _tree_all = _tree.union_all(
 ONE_ROW_EACH: dict[str, Callable[[], Query]] = {
     "a model": lambda: select(User),
     "columns": lambda: select(User.email),
+    "a common table expression that is kept": lambda: select(once(select(Bug.title)).c.title),
     "an expression of a column": lambda: select(func.lower(User.email)),
     "null and a column": lambda: select(func.coalesce(null(), User.email)),
     "arithmetic": lambda: select((literal(1) + User.id).label("next")),

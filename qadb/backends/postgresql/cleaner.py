@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -20,23 +21,15 @@ if TYPE_CHECKING:
     from qadb.backends.values import Actor
 
 # Most of the time goes by in the server, on one of its processors for each session.
-SESSIONS = 2
 POLITE = Rhythm(
     first_rows=10_000,
     least_rows=1000,
     most_rows=10_000,
     batch_seconds=0.5,
     rest=0.0,
-    sessions=SESSIONS,
+    sessions=2,
 )
-FAST = Rhythm(
-    first_rows=100_000,
-    least_rows=10_000,
-    most_rows=200_000,
-    batch_seconds=5.0,
-    rest=0.0,
-    sessions=SESSIONS,
-)
+FAST = replace(POLITE, first_rows=100_000, least_rows=10_000, most_rows=200_000, batch_seconds=5.0)
 
 MS_PER_SECOND = 1000
 FIRST_WITH_FLUSH = (15,)

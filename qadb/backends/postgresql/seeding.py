@@ -17,6 +17,7 @@ SEQUENCE_SQL = "SELECT pg_catalog.pg_get_serial_sequence(%s, %s)"
 # Any change takes the lock that drawing a number waits for; this one says what is so already.
 LOCK_SQL = "ALTER SEQUENCE {sequence} AS bigint"
 HIGHEST_SQL = "SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM {sequence}"
+ANALYZE_SQL = "ANALYZE (SKIP_LOCKED) {tables}"
 RESTART_SQL = "ALTER SEQUENCE {sequence} RESTART WITH {first}"
 
 
@@ -52,9 +53,10 @@ def continue_ids(connection: Connection, highest: Mapping[Table, int]) -> None:
         connection.exec_driver_sql(RESTART_SQL.format(sequence=sequence, first=number + 1))
 
 
-def learn_statistics(connection: Connection) -> None:
+def learn_statistics(connection: Connection, tables: Sequence[Table]) -> None:
     """The server would come to it by itself a minute later, or never where that is off."""
-    connection.exec_driver_sql("ANALYZE")
+    quote = connection.dialect.identifier_preparer.format_table
+    connection.exec_driver_sql(ANALYZE_SQL.format(tables=", ".join(map(quote, tables))))
 
 
 def _sequence(connection: Connection, table: Table) -> str:

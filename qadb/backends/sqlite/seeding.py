@@ -29,6 +29,6 @@ def continue_ids(connection: Connection, highest: Mapping[Table, int]) -> None:
     del connection, highest
 
 
-def learn_statistics(connection: Connection) -> None:
+def learn_statistics(connection: Connection, tables: Sequence[Table]) -> None:
     """Nothing to do: plans rest on the indexes that there are."""
-    del connection
+    del connection, tables
