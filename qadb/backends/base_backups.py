@@ -72,12 +72,22 @@ class Moment(Protocol):
         ...
 
     @property
+    def content_name(self) -> str:
+        """What the content is called inside a backup's file."""
+        ...
+
+    @property
     def is_comparable(self) -> bool:
         """Tell whether `equals` can tell; else only a database rebuilt from the content can."""
         ...
 
-    def write(self, sink: ByteSink, on_bytes: OnBytes) -> None:
+    def write(self, sink: ByteSink, on_bytes: OnBytes, *, jobs: int) -> None:
         """Write the content, all of it, or raise.
+
+        Args:
+            sink: where to.
+            on_bytes: told how much is written.
+            jobs: how many sessions may read at once.
 
         Raises:
             MissingProgram: a program of the engine is not there, or of no fitting version.
@@ -103,13 +113,7 @@ class Moment(Protocol):
 
 
 class Dumper(Protocol):
-    """Writes a database out.
-
-    Attributes:
-        content_name: what the content is called inside a backup's file.
-    """
-
-    content_name: str
+    """Writes a database out."""
 
     def freeze(
         self, url: DatabaseUrl, options: ConnectionOptions, *, folder: Path, on_bytes: OnBytes

@@ -15,8 +15,8 @@ from qadb.backups.compression import choose_jobs
 from qadb.backups.failures import explain_refusals
 from qadb.backups.manifest import Manifest
 from qadb.backups.rotation import KeepRules
+from qadb.beside import Beside
 from qadb.errors import BackupDamaged
-from qadb.operations.beside import Beside
 from qadb.operations.common import count_bytes
 from qadb.operations.verify import prove_by_rebuilding
 from qadb.revisions.state import read_state_on, require_managed
@@ -94,9 +94,10 @@ def write_file(
             counting = beside.submit(lambda: database.backend.sizes.count_rows(moment.connection))
             checking = beside.submit(moment.check) if options.is_verifying else None
             with writer.content(
-                dumper.content_name, options.compression, jobs=options.chosen_jobs
+                moment.content_name, options.compression, jobs=options.chosen_jobs
             ) as sink:
-                moment.write(sink, count_bytes(progress, "Writing", moment.size_bytes))
+                on_bytes = count_bytes(progress, "Writing", moment.size_bytes)
+                moment.write(sink, on_bytes, jobs=options.chosen_jobs)
             manifest = describe(
                 database,
                 options,
@@ -104,6 +105,7 @@ def write_file(
                 taken_at=moment.taken_at,
                 tables=counting.result(),
                 size_bytes=moment.size_bytes,
+                content=moment.content_name,
                 content_bytes=sink.raw_bytes,
                 elapsed_seconds=time.monotonic() - started,
                 details=moment.details,
@@ -137,6 +139,7 @@ def describe(
     taken_at: datetime,
     tables: Mapping[str, int],
     size_bytes: int,
+    content: str = "",
     content_bytes: int = 0,
     elapsed_seconds: float = 0.0,
     details: Mapping[str, object] | None = None,
@@ -154,7 +157,7 @@ def describe(
         tenants="all",
         tables=tables,
         size_bytes=size_bytes,
-        content=database.backend.dumper.content_name,
+        content=content,
         content_bytes=content_bytes,
         compression=options.compression,
         details=details or {},

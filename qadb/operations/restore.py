@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from qadb.backups.archive import ArchiveReader
 from qadb.backups.compression import choose_jobs
+from qadb.beside import Beside
 from qadb.errors import BackupDamaged, DatabaseInUse, NotADatabase, QadbError
 from qadb.operations.backup import BackupOptions, record_backup, write_backup
-from qadb.operations.beside import Beside
 from qadb.operations.common import WAIT_LOCK_SECONDS, say_nothing, tell_about_waiting
 from qadb.operations.rebuild import check, check_requirements, rebuild
 from qadb.operations.restore_plan import RestorePlan, look_at_place, plan_restore

@@ -90,7 +90,7 @@ def write_out(
 ) -> io.BytesIO:
     """The moment's content, to be read from its start."""
     sink = io.BytesIO()
-    moment.write(sink, on_bytes)
+    moment.write(sink, on_bytes, jobs=2)
     sink.seek(0)
     return sink
 

@@ -16,7 +16,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qadb.backends.postgresql import claiming, connector, program_runs, rebuilding, restorer
+from qadb.backends.postgresql import claiming, connector, program_runs, restorer
+from qadb.backends.postgresql.archive_restoring import ArchiveRestoring
 from qadb.backends.values import ConnectionOptions
 from tests.support.databases import open_database
 
@@ -82,7 +83,7 @@ def kill_at_commit() -> None:
 
 
 STEPS: dict[str, Callable[[], None]] = {
-    "copied": lambda: kill_before(rebuilding, "_fill"),
+    "copied": lambda: kill_before(ArchiveRestoring, "run"),
     "restoring": lambda: kill_before(program_runs.ProgramRun, "finish"),
     "first rename": lambda: kill_before(claiming, "_rename", 1),
     "second rename": lambda: kill_before(claiming, "_rename", 2),

@@ -13,7 +13,6 @@ import psutil
 import pytest
 from sqlalchemy.exc import ProgrammingError
 
-from qadb.backends.postgresql import dumper
 from qadb.errors import (
     AuthenticationFailed,
     ConnectionLost,
@@ -81,7 +80,7 @@ def test_content_is_an_uncompressed_archive_of_everything(
         assert part in found
     assert told[-1] == len(content.getvalue())
     assert moment.size_bytes > len(content.getvalue()) / 10
-    assert dumper.content_name == "database.pgdump"
+    assert moment.content_name == "database.pgdump"
 
 
 def test_details_tell_what_an_archive_does_not_carry(

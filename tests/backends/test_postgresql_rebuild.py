@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qadb.backends.postgresql import program_runs, programs, rebuilding, restorer
+from qadb.backends.postgresql import archive_restoring, program_runs, programs, restorer
 from qadb.errors import (
     BackupDamaged,
     DatabaseFailure,
@@ -211,9 +211,12 @@ def test_full_disk_here_is_told(
 
     class Full(io.BytesIO):
         def read(self, _size: int | None = -1, /) -> bytes:
-            raise OSError(28, "No space left on device")
+            if self.tell():
+                raise OSError(28, "No space left on device")
+            return super().read(5)
 
-    with pytest.raises(StorageFull, match="no room"), rebuilt(Full(b"x"), url, details, tmp_path):
+    full = Full(b"PGDMP and more")
+    with pytest.raises(StorageFull, match="no room"), rebuilt(full, url, details, tmp_path):
         pass
 
 
@@ -246,7 +249,7 @@ def test_programs_newer_than_the_server_serve_as_well(
 ) -> None:
     """Those of 17 and newer set what older servers do not know."""
     newest = max(programs._find_all(), key=lambda each: each.major)
-    monkeypatch.setattr(rebuilding, "find_programs", lambda *_, **__: newest)
+    monkeypatch.setattr(archive_restoring, "find_programs", lambda *_, **__: newest)
     monkeypatch.setattr("qadb.backends.postgresql.dumper.find_programs", lambda _: newest)
     make_rich(as_text(url), role.name)
     content, details = backed_up(url, tmp_path)

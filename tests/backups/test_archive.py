@@ -151,7 +151,11 @@ def test_a_missing_file_and_a_folder_are_told_apart_from_damage(tmp_path: Path) 
 
 
 def test_a_manifest_of_a_later_format_asks_for_a_newer_qadb() -> None:
-    text = make_manifest().to_bytes().replace(b'"format": 1', f'"format": {FORMAT + 1}'.encode())
+    text = (
+        make_manifest()
+        .to_bytes()
+        .replace(f'"format": {FORMAT}'.encode(), f'"format": {FORMAT + 1}'.encode())
+    )
 
     with pytest.raises(RestoreRefused) as caught:
         parse_manifest(text)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,10 @@ from sqlalchemy.exc import DBAPIError
 
 from qadb.backends.binding import BoundRows
 from qadb.backends.postgresql.copy_text import CopyStream, to_text
+from qadb.backends.postgresql.driver import catching_printed_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from types import TracebackType
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection, Table
 
@@ -91,7 +90,7 @@ def _copy(
 ) -> int:
     stream = CopyStream(BoundRows(connection.dialect, table, columns, rows, to_text))
     driver_connection = connection.connection
-    with closing(driver_connection.cursor()) as cursor, _catching_printed_errors() as printed:
+    with closing(driver_connection.cursor()) as cursor, catching_printed_errors() as printed:
         names = ", ".join(quote_ident(name, cursor) for name in columns)
         statement = f"COPY {quote_ident(target, cursor)} ({names}) FROM STDIN"
         try:
@@ -105,29 +104,3 @@ def _copy(
                 raise DBAPIError(statement, None, reason, connection_invalidated=True) from error
             raise
         return int(cursor.rowcount)
-
-
-@contextmanager
-def _catching_printed_errors() -> Iterator[list[psycopg2.Error]]:
-    """Catch what psycopg2 prints on stderr when a server ends the connection inside a COPY.
-
-    It raises a later, poorer error ("invalid socket") instead. What it prints goes through
-    ``sys.excepthook``; whatever else comes there goes on, so that threads may overlap here.
-    """
-    printed: list[psycopg2.Error] = []
-    hook = sys.excepthook
-
-    def keep(
-        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
-    ) -> None:
-        cause = error.__cause__
-        if isinstance(error, SystemError) and isinstance(cause, psycopg2.Error):
-            printed.append(cause)
-        else:
-            hook(kind, error, traceback)
-
-    sys.excepthook = keep
-    try:
-        yield printed
-    finally:
-        sys.excepthook = hook

@@ -1,5 +1,7 @@
 """Writes a PostgreSQL database out: a snapshot that is held, and pg_dump reading it.
 
+The rows of large tables are read on several sessions at once beside it, where that pays.
+
 Whoever wants to look at the same moment meanwhile, such as to count rows, uses the connection that
 holds the snapshot.
 """
@@ -17,26 +19,32 @@ from qadb.backends.postgresql.connector import open_engine
 from qadb.backends.postgresql.driver import cancel, driver_of
 from qadb.backends.postgresql.dump_facts import read_facts
 from qadb.backends.postgresql.errors import translate
-from qadb.backends.postgresql.locks import stay_statement
+from qadb.backends.postgresql.large_tables import find_large_tables
+from qadb.backends.postgresql.locks import has_transaction_timeout, stay_statement
+from qadb.backends.postgresql.pieces import PIECE_BYTES, PieceWriter
 from qadb.backends.postgresql.program_access import program_access
 from qadb.backends.postgresql.program_runs import ProgramRun, run_program
-from qadb.backends.postgresql.programs import VERSION_DIGITS, Programs, find_programs
+from qadb.backends.postgresql.programs import PSQL, VERSION_DIGITS, Programs, find_programs
+from qadb.backends.postgresql.row_copying import CopyOrder, copying_rows
 from qadb.backends.postgresql.sizes import database_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
     from psycopg2.extensions import ConnectionInfo
     from sqlalchemy import Connection
 
     from qadb.backends.base_backups import ByteSink, ByteSource, OnBytes
+    from qadb.backends.postgresql.large_tables import LargeTable
+    from qadb.backends.postgresql.program_access import Access
     from qadb.backends.values import ConnectionOptions
     from qadb.settings import DatabaseUrl
 
-content_name: str = "database.pgdump"
+ARCHIVE_NAME = "database.pgdump"
+PIECES_NAME = "database.tar"
 
-PIECE_BYTES = 1024 * 1024
+READ_BYTES = 1 << 20
 LOCK_WAIT = "60s"
 
 # A role's own limit must not end what counts a large table; filtered rows must be an error.
@@ -60,35 +68,72 @@ class Snapshot:
     url: DatabaseUrl
     options: ConnectionOptions
     folder: Path
+    tables: tuple[LargeTable, ...]
     is_comparable: bool = False
     running: list[ProgramRun] = field(default_factory=list)
 
-    def write(self, sink: ByteSink, on_bytes: OnBytes) -> None:
-        """Write pg_dump's archive; raises unless pg_dump ended well."""
+    @property
+    def content_name(self) -> str:
+        """Pg_dump's archive, or pieces of it and of rows."""
+        return PIECES_NAME if self.tables else ARCHIVE_NAME
+
+    def write(self, sink: ByteSink, on_bytes: OnBytes, *, jobs: int) -> None:
+        """Write it all; raises unless every program ended well."""
+        with program_access(
+            self.url,
+            self.reached,
+            database=str(self.details["database"]),
+            application=self.options.application,
+            folder=self.folder,
+        ) as access:
+            if self.tables:
+                self._write_pieces(PieceWriter(sink, on_bytes), access, jobs)
+                return
+            done = 0
+            for data in self._run_pg_dump(access):
+                sink.write(data)
+                done += len(data)
+                on_bytes(done)
+
+    def _write_pieces(self, writer: PieceWriter, access: Access, jobs: int) -> None:
+        """Write the archive first: whoever restores has to make the tables before the rows."""
+        order = CopyOrder(
+            self.tables,
+            str(self.details["encoding"]),
+            self.name,
+            LOCK_WAIT,
+            has_transaction_timeout=has_transaction_timeout(self.connection),
+        )
+        psql = self.programs.path(PSQL)
+        with contextlib.ExitStack() as stack:
+            archive = stack.enter_context(
+                contextlib.closing(self._run_pg_dump(access, PIECE_BYTES))
+            )
+            writer.write_archive(next(archive))  # it is connected: others may take what is left
+            rows = stack.enter_context(
+                copying_rows(order, jobs, psql, access, self.url, self.folder)
+            )
+            for data in archive:
+                writer.write_archive(data)
+            for number, table in enumerate(self.tables, start=1):
+                writer.write_statement(number, table.copy_in(order.encoding))
+            for number, data in rows:
+                writer.write_rows(number, data)
+        writer.finish()
+
+    def _run_pg_dump(self, access: Access, size: int = READ_BYTES) -> Generator[bytes]:
         arguments = (
             "--format=custom",
             "--compress=0",
             f"--snapshot={self.name}",
             f"--lock-wait-timeout={LOCK_WAIT}",
+            *(f"--exclude-table-data={table.quoted}" for table in self.tables),
         )
-        with (
-            program_access(
-                self.url,
-                self.reached,
-                database=str(self.details["database"]),
-                application=self.options.application,
-                folder=self.folder,
-            ) as access,
-            run_program(
-                self.programs.path("pg_dump"), arguments, access, self.url, piped=True
-            ) as run,
-        ):
+        program = self.programs.path("pg_dump")
+        with run_program(program, arguments, access, self.url, piped=True) as run:
             self.running.append(run)
-            done = 0
-            while piece := run.output.read(PIECE_BYTES):
-                sink.write(piece)
-                done += len(piece)
-                on_bytes(done)
+            while data := run.output.read(size):
+                yield data
             run.finish()
 
     def stop(self) -> None:
@@ -140,15 +185,18 @@ def _take(
     connection.exec_driver_sql(PREPARE_SQL)
     taken_at = datetime.now(UTC)
     programs = find_programs(info.server_version // VERSION_DIGITS)
+    name = connection.exec_driver_sql(SNAPSHOT_SQL).scalar_one()  # no savepoint may come before
+    tables = find_large_tables(connection) if programs.has(PSQL) else ()
     return Snapshot(
         taken_at=taken_at,
         size_bytes=database_size(connection),
         connection=connection,
         details={**read_facts(connection), "pg_dump": programs.version},
-        name=connection.exec_driver_sql(SNAPSHOT_SQL).scalar_one(),
+        name=name,
         reached=info,
         programs=programs,
         url=url,
         options=options,
         folder=folder,
+        tables=tables,
     )

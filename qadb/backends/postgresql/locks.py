@@ -204,8 +204,13 @@ def _try(
 
 def stay_statement(connection: Connection) -> str:
     """What lets the transaction that has just begun last, idle or not, as long as it takes."""
+    return STAY_SQL + (STAY_LONG_SQL if has_transaction_timeout(connection) else "")
+
+
+def has_transaction_timeout(connection: Connection) -> bool:
+    """Tell whether the server may limit how long a transaction lasts."""
     version = connection.dialect.server_version_info or ()
-    return STAY_SQL + (STAY_LONG_SQL if version >= FIRST_WITH_TRANSACTION_TIMEOUT else "")
+    return version >= FIRST_WITH_TRANSACTION_TIMEOUT
 
 
 def _lock_key(connection: Connection, schema: Schema) -> int:

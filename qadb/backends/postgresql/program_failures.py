@@ -34,7 +34,8 @@ _DENIED = (
     "must be able to SET ROLE",
     "may lack",
 )
-_LOCKED = ("lock timeout", "could not obtain lock")
+# The last is pg_dump's own way to limit how long it waits for a table.
+_LOCKED = ("lock timeout", "could not obtain lock", "due to statement timeout")
 _FULL = ("No space left on device", "could not extend file", "Disk quota exceeded")
 _DAMAGED = (
     "does not appear to be a valid archive",

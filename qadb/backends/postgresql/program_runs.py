@@ -86,6 +86,7 @@ def run_program(
     url: DatabaseUrl,
     *,
     piped: bool,
+    stdin: IO[bytes] | None = None,
 ) -> Iterator[ProgramRun]:
     """Run a program; it is ended when the block ends before it does.
 
@@ -97,11 +98,12 @@ def run_program(
         access: its environment, and its database.
         url: the same database, for what is said of failures.
         piped: its output is read.
+        stdin: a file that it reads; none if None.
     """
     with (
         subprocess.Popen(  # noqa: S603 - found by its version
             [program, "--no-password", f"--dbname={access.dbname}", *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
             stdout=subprocess.PIPE if piped else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=dict(access.environment),

@@ -28,6 +28,7 @@ USUAL_FOLDERS = (
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 )
 NAMES = ("pg_dump", "pg_restore")
+PSQL = "psql"  # beside them, but in some packages
 # Debian's commands in /usr/bin choose a version by the cluster they think they talk to.
 WRAPPER = "pg_wrapper"
 ANSWER_SECONDS = 30
@@ -51,6 +52,10 @@ class Programs:
     def path(self, name: str) -> Path:
         """Where a program is."""
         return self.folder / name
+
+    def has(self, name: str) -> bool:
+        """Tell whether another program of the same version is beside them."""
+        return _read_version(self.folder / name) == self.version
 
 
 def major_of(version: str) -> int:

@@ -1,14 +1,10 @@
-"""Makes a database of a backup's content, beside the one that it is to replace.
-
-The content goes to a file first: pg_restore's workers read it from many places at once.
-"""
+"""Makes a database of a backup's content, beside the one that it is to replace."""
 
 from __future__ import annotations
 
-import errno
 import logging
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +19,11 @@ from qadb.backends.postgresql.connector import (
 )
 from qadb.backends.postgresql.database_facts import apply_facts
 from qadb.backends.postgresql.errors import translate
+from qadb.backends.postgresql.filling import fill
 from qadb.backends.postgresql.locks import hold, key_of_name
 from qadb.backends.postgresql.names import rebuilt_name
-from qadb.backends.postgresql.program_access import program_access
-from qadb.backends.postgresql.program_runs import run_program
-from qadb.backends.postgresql.programs import VERSION_DIGITS, find_programs
 from qadb.backends.postgresql.restore_details import RestoreDetails, read_details
-from qadb.errors import QadbError, RestoreRefused, StorageFull
+from qadb.errors import QadbError, RestoreRefused
 from qadb.owned_folders import temporary_folder
 
 if TYPE_CHECKING:
@@ -42,17 +36,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WORK_PREFIX = "qadb-restore-"
-PIECE_BYTES = 1024 * 1024
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # A locale or its provider that the server has not, or that does not go with the encoding.
 UNKNOWN_LOCALE = ("22023", "42809", "0A000", "42704")
-# pg_restore of 17 and newer says this to every server, and an older one does not know it.
-FIRST_WITH_TRANSACTION_TIMEOUT = 17
-UNKNOWN_SETTING = "Command was: SET transaction_timeout = 0;"
-ERROR = "pg_restore: error: "
-
-NO_LIMIT_SQL = "SET LOCAL statement_timeout = 0"  # of the role
-
 PROVIDERS = {"i": ("icu", "ICU_LOCALE"), "b": ("builtin", "BUILTIN_LOCALE")}
 
 
@@ -77,9 +62,8 @@ def rebuild(
     wanted = read_details(details)
     with new_database_beside(url, options, lambda name: create_like(url, name, wanted)) as made:
         with _work_folder(folder) as work:
-            archive = work / "content"
-            _copy(content, archive, on_bytes)
-            _fill(archive, url, made, options, wanted, jobs)
+            fill(content, made, options, wanted, folder=work, jobs=jobs, on_bytes=on_bytes)
+        _apply_facts(url, made, wanted)
         yield made
 
 
@@ -103,24 +87,6 @@ def drop_database(url: DatabaseUrl, name: str) -> None:
     with maintenance_connection(url) as connection, connection.cursor() as cursor:
         statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
         cursor.execute(statement.format(sql.Identifier(name)))
-
-
-def _copy(content: ByteSource, archive: Path, on_bytes: OnBytes) -> None:
-    done = 0
-    try:
-        with archive.open("xb") as file:
-            while piece := content.read(PIECE_BYTES):
-                file.write(piece)
-                done += len(piece)
-                on_bytes(done)
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise StorageFull(
-            f"There is no room for the backup's content in {archive.parent.parent}, which took "
-            f"{done} bytes of it.",
-            hint="Free some space, or name a folder with more in TMPDIR.",
-        ) from error
 
 
 @contextmanager
@@ -189,61 +155,15 @@ def _creation(name: str, wanted: RestoreDetails) -> sql.Composable:
     return create + stated
 
 
-def _fill(
-    archive: Path,
-    url: DatabaseUrl,
-    made: DatabaseUrl,
-    options: ConnectionOptions,
-    wanted: RestoreDetails,
-    jobs: int,
-) -> None:
-    """Restore the archive, let the planner learn of it, and only then apply its settings."""
+def _apply_facts(url: DatabaseUrl, made: DatabaseUrl, wanted: RestoreDetails) -> None:
+    """Give the database its settings last: none of them should hold while it is filled."""
     try:
-        _run_pg_restore(archive, made, options, wanted, jobs)
-        with plain_connection(made) as connection:
-            connection.autocommit = False
-            connection.cursor().execute(NO_LIMIT_SQL)
-            connection.cursor().execute("ANALYZE")
-            connection.commit()
         with maintenance_connection(url) as connection:
             connection.autocommit = False
             apply_facts(connection, str(made.database), wanted)
             connection.commit()
     except psycopg2.Error as error:
         raise translate(error, made) from error
-
-
-def _run_pg_restore(
-    archive: Path,
-    made: DatabaseUrl,
-    options: ConnectionOptions,
-    wanted: RestoreDetails,
-    jobs: int,
-) -> None:
-    with ExitStack() as stack:
-        with plain_connection(made) as connection:
-            server_major = connection.info.server_version // VERSION_DIGITS
-            access = stack.enter_context(
-                program_access(
-                    made,
-                    connection.info,
-                    database=str(made.database),
-                    application=options.application,
-                    folder=archive.parent,
-                )
-            )
-        programs = find_programs(server_major, oldest=wanted.dump_major)
-        says_unknown = server_major < FIRST_WITH_TRANSACTION_TIMEOUT <= programs.major
-        arguments = ["--format=custom", f"--jobs={max(jobs, 1)}"]
-        arguments += [] if says_unknown else ["--exit-on-error"]
-        program, words = programs.path("pg_restore"), [*arguments, str(archive)]
-        run = stack.enter_context(run_program(program, words, access, made, piped=False))
-        run.finish(_is_harmless if says_unknown else lambda _: False)
-
-
-def _is_harmless(messages: str) -> bool:
-    """Every error is about the one setting that this server does not know."""
-    return 0 < messages.count(ERROR) == messages.count(UNKNOWN_SETTING)
 
 
 def _remove(url: DatabaseUrl, name: str) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from qadb.backends.base_backups import ByteSink, ByteSource, OnBytes
 
-content_name = "database.sqlite3"
+CONTENT_NAME = "database.sqlite3"
 
 _READ_BYTES = 1 << 20
 
@@ -40,10 +40,12 @@ class CopiedMoment:
     connection: Connection
     details: Mapping[str, object]
     checker: sqlite3.Connection
+    content_name: str = CONTENT_NAME
     is_comparable: bool = True
 
-    def write(self, sink: ByteSink, on_bytes: OnBytes) -> None:
+    def write(self, sink: ByteSink, on_bytes: OnBytes, *, jobs: int) -> None:
         """Write the copy's bytes."""
+        del jobs
         done = 0
         with self.path.open("rb", buffering=0) as file:
             while data := file.read(_READ_BYTES):
@@ -78,7 +80,7 @@ def freeze(
     Raises:
         StorageFull: the folder has no room for a copy.
     """
-    path = folder / content_name
+    path = folder / CONTENT_NAME
     live = open_engine(url, options, read_only=True, pooled=False)
     _require_room(folder, _size_of(live.connect()))
     taken_at = copy_moment(live, path, on_bytes)

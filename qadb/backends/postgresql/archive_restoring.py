@@ -1,0 +1,90 @@
+"""Runs pg_restore on an archive of pg_dump's: the whole of it, or some sections."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qadb.backends.postgresql.connector import plain_connection
+from qadb.backends.postgresql.program_access import program_access
+from qadb.backends.postgresql.program_runs import run_program
+from qadb.backends.postgresql.programs import VERSION_DIGITS, find_programs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from qadb.backends.postgresql.program_access import Access
+    from qadb.backends.postgresql.restore_details import RestoreDetails
+    from qadb.backends.values import ConnectionOptions
+    from qadb.settings import DatabaseUrl
+
+# pg_restore of 17 and newer says this to every server, and an older one does not know it.
+FIRST_WITH_TRANSACTION_TIMEOUT = 17
+UNKNOWN_SETTING = "Command was: SET transaction_timeout = 0;"
+ERROR = "pg_restore: error: "
+
+BEFORE_ROWS = ("--section=pre-data", "--section=data")
+AFTER_ROWS = ("--section=post-data",)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveRestoring:
+    """A pg_restore that fits the server and the archive.
+
+    Attributes:
+        says_unknown: it sets something at the server that this one does not know.
+        jobs: how many of its processes may work.
+    """
+
+    program: Path
+    access: Access
+    url: DatabaseUrl
+    says_unknown: bool
+    jobs: int
+
+    def run(self, archive: Path, *sections: str) -> None:
+        """Restore an archive, or sections of it; raises unless pg_restore ended well."""
+        arguments = ["--format=custom", f"--jobs={self.jobs}", *sections]
+        arguments += [] if self.says_unknown else ["--exit-on-error"]
+        words = [*arguments, str(archive)]
+        with run_program(self.program, words, self.access, self.url, piped=False) as run:
+            run.finish(_is_harmless if self.says_unknown else lambda _: False)
+
+
+@contextmanager
+def restoring_archives(
+    made: DatabaseUrl,
+    options: ConnectionOptions,
+    wanted: RestoreDetails,
+    *,
+    folder: Path,
+    jobs: int,
+) -> Iterator[ArchiveRestoring]:
+    """Find the program, and let it sign in until the block ends.
+
+    Raises:
+        MissingProgram: there is none.
+    """
+    with ExitStack() as stack:
+        with plain_connection(made) as connection:
+            server_major = connection.info.server_version // VERSION_DIGITS
+            access = stack.enter_context(
+                program_access(
+                    made,
+                    connection.info,
+                    database=str(made.database),
+                    application=options.application,
+                    folder=folder,
+                )
+            )
+        programs = find_programs(server_major, oldest=wanted.dump_major)
+        says_unknown = server_major < FIRST_WITH_TRANSACTION_TIMEOUT <= programs.major
+        program = programs.path("pg_restore")
+        yield ArchiveRestoring(program, access, made, says_unknown, max(jobs, 1))
+
+
+def _is_harmless(messages: str) -> bool:
+    """Every error is about the one setting that this server does not know."""
+    return 0 < messages.count(ERROR) == messages.count(UNKNOWN_SETTING)

@@ -1,0 +1,159 @@
+"""Fills an empty database with a backup's content: pg_restore, and rows on several sessions.
+
+Pg_dump's archive goes to a file first: pg_restore's workers read it from many places at once.
+Indexes, keys and policies come after all rows.
+"""
+
+from __future__ import annotations
+
+import errno
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import psycopg2
+
+from qadb.backends.postgresql.analyzing import analyze
+from qadb.backends.postgresql.archive_restoring import AFTER_ROWS, BEFORE_ROWS, restoring_archives
+from qadb.backends.postgresql.errors import translate
+from qadb.backends.postgresql.pieces import ARCHIVE, STATEMENT, PieceReader
+from qadb.backends.postgresql.row_loading import load_rows
+from qadb.errors import BackupDamaged, StorageFull
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from qadb.backends.base_backups import ByteSource, OnBytes
+    from qadb.backends.postgresql.archive_restoring import ArchiveRestoring
+    from qadb.backends.postgresql.restore_details import RestoreDetails
+    from qadb.backends.postgresql.row_loading import Rows
+    from qadb.backends.values import ConnectionOptions
+    from qadb.settings import DatabaseUrl
+
+READ_BYTES = 1 << 20
+ARCHIVE_START = b"PGDMP"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def fill(
+    content: ByteSource,
+    made: DatabaseUrl,
+    options: ConnectionOptions,
+    wanted: RestoreDetails,
+    *,
+    folder: Path,
+    jobs: int,
+    on_bytes: OnBytes,
+) -> None:
+    """Restore the content, and let the planner learn of it.
+
+    Args:
+        content: pg_dump's archive, or pieces of one and of rows.
+        made: the empty database.
+        options: how to connect.
+        wanted: what the backup notes of its database.
+        folder: an empty one, for the archive.
+        jobs: how many sessions may work.
+        on_bytes: told how much of the content is read.
+
+    Raises:
+        BackupDamaged: the content can't be restored.
+        StorageFull: no room in the folder for the archive, or none on the server.
+    """
+    source = _Peeked(content)
+    archive = folder / "content"
+    try:
+        with restoring_archives(made, options, wanted, folder=folder, jobs=jobs) as restoring:
+            if source.first.startswith(ARCHIVE_START):
+                _write(archive, _read_all(source, on_bytes))
+                restoring.run(archive)
+            else:
+                _fill_by_pieces(iter(PieceReader(source, on_bytes)), made, archive, restoring)
+            analyze(made, restoring.jobs)
+    except (psycopg2.DataError, psycopg2.IntegrityError) as error:
+        reason = str(error).partition("\n")[0]
+        raise BackupDamaged(
+            f"The backup's content can't be made a database of: {reason}.",
+            hint="Take another backup.",
+        ) from error
+    except psycopg2.Error as error:
+        raise translate(error, made) from error
+
+
+class _Peeked:
+    """A source whose beginning has been looked at."""
+
+    def __init__(self, content: ByteSource) -> None:
+        self._content = content
+        self.first = self._left = content.read(READ_BYTES)
+
+    def read(self, size: int, /) -> bytes:
+        if not self._left:
+            return self._content.read(size)
+        found, self._left = self._left[:size], self._left[size:]
+        return found
+
+
+def _read_all(source: ByteSource, on_bytes: OnBytes) -> Iterator[bytes]:
+    done = 0
+    while data := source.read(READ_BYTES):
+        yield data
+        done += len(data)
+        on_bytes(done)
+
+
+def _fill_by_pieces(
+    pieces: Iterator[tuple[str, bytes]],
+    made: DatabaseUrl,
+    archive: Path,
+    restoring: ArchiveRestoring,
+) -> None:
+    """Restore the archive's tables, then all other rows, then what is made of rows."""
+    later: list[tuple[str, bytes]] = []
+    _write(archive, _take_archive(pieces, later))
+    restoring.run(archive, *BEFORE_ROWS)
+    load_rows(made, _with_statements(chain(later, pieces)), restoring.jobs)
+    restoring.run(archive, *AFTER_ROWS)
+
+
+def _take_archive(
+    pieces: Iterator[tuple[str, bytes]], later: list[tuple[str, bytes]]
+) -> Iterator[bytes]:
+    """Give the archive; the piece after it, with which it ends, is put aside."""
+    for name, data in pieces:
+        if not name.startswith(f"{ARCHIVE}/"):
+            later.append((name, data))
+            return
+        yield data
+
+
+def _with_statements(pieces: Iterable[tuple[str, bytes]]) -> Iterator[Rows]:
+    """Give rows with the statement that takes them."""
+    statements: dict[str, str] = {}
+    for name, data in pieces:
+        table, _, file = name.rpartition("/")
+        if file == STATEMENT:
+            statements[table] = data.decode()
+        elif table in statements:
+            yield statements[table], data
+        else:
+            raise BackupDamaged(
+                f"The backup's content has rows of no table ({name}).", hint="Take another backup."
+            )
+
+
+def _write(archive: Path, content: Iterable[bytes]) -> None:
+    done = 0
+    try:
+        with archive.open("xb") as file:
+            for data in content:
+                file.write(data)
+                done += len(data)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise StorageFull(
+            f"There is no room for the backup's content in {archive.parent.parent}, which took "
+            f"{done} bytes of it.",
+            hint="Free some space, or name a folder with more in TMPDIR.",
+        ) from error

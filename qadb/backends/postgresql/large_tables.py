@@ -1,0 +1,155 @@
+"""Which tables several sessions copy at once in a backup, each its own ranges of the table's pages.
+
+A range of pages is read as such by PostgreSQL 14 and newer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
+FIRST_WITH_RANGES = (14,)
+LARGE_BYTES = 16 << 20
+RANGE_BYTES = 16 << 20
+MOST_RANGES = 1024  # of a table
+MOST_TABLES = 200  # pg_dump is told each by its name
+
+# Somebody keeps it, or has dropped it; a right is missing, or room for another lock.
+NOT_TO_BE_KEPT = ("55P03", "42P01", "42501", "53200")
+
+# Those that may be large, as the size itself can't be asked of one that somebody keeps. Left to
+# pg_dump: what an extension or a foreign storage has, what a standby can't read, a hash's
+# partitions, which may want to be others elsewhere, and what not even the owner may insert into.
+CANDIDATES_SQL = """
+SELECT c.oid, n.nspname, c.relname
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_am AS a ON a.oid = c.relam
+LEFT JOIN pg_catalog.pg_class AS t ON t.oid = c.reltoastrelid
+WHERE c.relkind = 'r' AND a.amname = 'heap'
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND (c.reltuples < 0
+    OR (c.relpages + coalesce(t.relpages, 0)) * current_setting('block_size')::bigint > {least})
+  AND c.relpersistence <> 't' AND NOT (c.relpersistence = 'u' AND pg_is_in_recovery())
+  AND has_table_privilege(c.oid, 'SELECT')
+  AND (c.relacl IS NULL OR EXISTS (
+    SELECT FROM aclexplode(c.relacl) AS r
+    WHERE r.grantee = c.relowner AND r.privilege_type = 'INSERT'))
+  AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_depend AS d
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+  AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_inherits AS i
+    JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = i.inhparent
+    WHERE i.inhrelid = c.oid AND p.partstrat = 'h')
+ORDER BY c.oid
+"""
+# Once they are kept. A column that is generated is not copied.
+SIZES_SQL = """
+SELECT n.nspname, c.relname,
+  pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
+  current_setting('block_size')::int AS page_bytes,
+  ARRAY(
+    SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+    ORDER BY a.attnum) AS columns
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.oid = ANY ('{{{oids}}}'::oid[]) AND pg_table_size(c.oid) >= {least}
+ORDER BY pg_table_size(c.oid) DESC LIMIT {most}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LargeTable:
+    """A table that is copied in ranges.
+
+    Attributes:
+        columns: those that are copied; none where it has none.
+        pages: how many it had; it may have grown since.
+        pages_at_once: of a range.
+    """
+
+    namespace: str
+    name: str
+    columns: tuple[str, ...]
+    pages: int
+    pages_at_once: int
+
+    @property
+    def quoted(self) -> str:
+        """Its name in a statement; to pg_dump, a pattern that fits nothing else."""
+        return f"{quote(self.namespace)}.{quote(self.name)}"
+
+    def copy_in(self, encoding: str) -> str:
+        """The statement that takes its rows."""
+        names = ", ".join(quote(each) for each in self.columns)
+        return f"COPY {self.quoted} ({names}) FROM STDIN {_options(encoding)}"
+
+    def copies_out(self, encoding: str) -> tuple[str, ...]:
+        """The statements that give all its rows, in the order of its pages."""
+        names = ", ".join(quote(each) for each in self.columns)
+        starts = range(0, max(self.pages, 1), self.pages_at_once)
+        return tuple(
+            f"COPY (SELECT {names} FROM ONLY {self.quoted} WHERE {where}) TO STDOUT "
+            f"{_options(encoding)}"
+            for where in (
+                f"ctid >= '({start},0)'"
+                + ("" if start == starts[-1] else f" AND ctid < '({start + self.pages_at_once},0)'")
+                for start in starts
+            )
+        )
+
+
+def find_large_tables(connection: Connection) -> tuple[LargeTable, ...]:
+    """Keep every large table as it is until the transaction ends; the largest first.
+
+    None where one can't be kept: pg_dump waits for it, or tells what is wrong.
+    """
+    if (connection.dialect.server_version_info or ()) < FIRST_WITH_RANGES:
+        return ()
+    found = connection.exec_driver_sql(CANDIDATES_SQL.format(least=LARGE_BYTES // 2)).all()
+    if not found:
+        return ()
+    try:
+        with connection.begin_nested():
+            names = (f"{quote(namespace)}.{quote(name)}" for _, namespace, name in found)
+            connection.exec_driver_sql(f"{lock_statement(names)} NOWAIT".replace("%", "%%"))
+    except DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) in NOT_TO_BE_KEPT:
+            return ()
+        raise
+    oids = ",".join(str(oid) for oid, *_ in found)
+    sizes = SIZES_SQL.format(oids=oids, least=LARGE_BYTES, most=MOST_TABLES)
+    rows = connection.exec_driver_sql(sizes).all()
+    return tuple(
+        LargeTable(
+            row.nspname,
+            row.relname,
+            tuple(row.columns),
+            row.pages,
+            max(RANGE_BYTES // row.page_bytes, -(-row.pages // MOST_RANGES)),
+        )
+        for row in rows
+        if row.columns
+    )
+
+
+def lock_statement(names: Iterable[str]) -> str:
+    """Keep tables as they are: others read and write them, nobody alters them."""
+    return f"LOCK TABLE {', '.join(f'ONLY {name}' for name in names)} IN ACCESS SHARE MODE"
+
+
+def quote(name: str) -> str:
+    """A name as an identifier, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _options(encoding: str) -> str:
+    return f"(ENCODING '{encoding}')"

@@ -1,0 +1,251 @@
+"""Reads large tables out on several sessions at once, all of them at one moment.
+
+Each session is a psql: it takes the server's rows as fast as they come, which an interpreter that
+is asked for every row does not. Its ranges are every so-many-th of each table.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections import deque
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from queue import Empty, Queue
+from threading import Lock
+from typing import TYPE_CHECKING, TypeAlias
+
+from qadb.backends.postgresql.large_tables import lock_statement
+from qadb.backends.postgresql.pieces import PIECE_BYTES
+from qadb.backends.postgresql.program_runs import run_program
+from qadb.beside import Beside
+from qadb.errors import DatabaseFailure, DatabaseUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from pathlib import Path
+
+    from qadb.backends.base_backups import ByteSource
+    from qadb.backends.postgresql.large_tables import LargeTable
+    from qadb.backends.postgresql.program_access import Access
+    from qadb.backends.postgresql.program_runs import ProgramRun
+    from qadb.settings import DatabaseUrl
+
+logger = logging.getLogger(__name__)
+
+Rows: TypeAlias = "tuple[int, bytes]"
+"""The number of a table, from 1, and some whole rows of it."""
+
+# No line of COPY's text is this: there, a backslash always begins an escape of its own. The mark
+# before it is quickly looked for, as it is rare.
+RARE = b"\x01"
+TABLE_END = RARE + b"\\.\n"
+ECHO_TABLE_END = r"\echo '\001\\.'"
+READ_BYTES = 1 << 20
+
+OPTIONS = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-")
+
+# As pg_dump sets them, so that what is written does not depend on somebody's settings.
+SETTINGS = """
+SET LOCAL search_path = '';
+SET LOCAL row_security = off;
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SET LOCAL DateStyle = ISO;
+SET LOCAL IntervalStyle = postgres;
+SET LOCAL extra_float_digits = 3;
+SET LOCAL enable_tidscan = on;
+SET LOCAL enable_seqscan = off;
+"""
+STAY_LONG = "SET LOCAL transaction_timeout = 0;"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOrder:
+    """What is to be read, and how.
+
+    Attributes:
+        snapshot: the exported one's name.
+        lock_wait: how long to wait for a table, in the server's words.
+        has_transaction_timeout: the server limits how long a transaction lasts.
+    """
+
+    tables: Sequence[LargeTable]
+    encoding: str
+    snapshot: str
+    lock_wait: str
+    has_transaction_timeout: bool
+
+    def script(self, turn: int, sessions: int) -> str:
+        """What one session of several runs."""
+        lines = [
+            "SET client_encoding = 'UTF8';",
+            "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;",
+            f"SET TRANSACTION SNAPSHOT '{self.snapshot}';",
+            SETTINGS,
+            STAY_LONG if self.has_transaction_timeout else "",
+            f"SET LOCAL lock_timeout = '{self.lock_wait}';",
+            f"{lock_statement(table.quoted for table in self.tables)};",
+        ]
+        for table in self.tables:
+            lines += [f"{each};" for each in table.copies_out(self.encoding)[turn::sessions]]
+            lines.append(ECHO_TABLE_END)
+        return "\n".join([*lines, "COMMIT;", ""])
+
+
+@contextmanager
+def copying_rows(
+    order: CopyOrder,
+    sessions: int,
+    program: Path,
+    access: Access,
+    url: DatabaseUrl,
+    folder: Path,
+) -> Iterator[Iterator[Rows]]:
+    """Begin to read; gives all rows of all tables, in any order.
+
+    The sessions keep their tables from the beginning of the block, and wait with what they read
+    until it is taken.
+
+    Args:
+        order: what to read.
+        sessions: how many; where the server has no room for all, some do it.
+        program: psql.
+        access: how it reaches the database.
+        url: the same database.
+        folder: for what it takes on the way; nothing stays there.
+
+    Raises:
+        QadbError: a session failed.
+    """
+    crew = _Crew(order, sessions, program, access, url, folder)
+    with Beside(crew.stop, "qadb-copy", sessions) as beside:
+        for _ in range(sessions):
+            beside.submit(crew.work)
+        yield crew.take_all()
+
+
+class _Crew:
+    """Threads that each have a psql work through a script; another one where it can't connect."""
+
+    def __init__(
+        self,
+        order: CopyOrder,
+        sessions: int,
+        program: Path,
+        access: Access,
+        url: DatabaseUrl,
+        folder: Path,
+    ) -> None:
+        self._tables = len(order.tables)
+        self._program, self._access, self._url, self._folder = program, access, url, folder
+        self._scripts = deque(order.script(turn, sessions) for turn in range(sessions))
+        self._ready: Queue[Rows | BaseException | None] = Queue(sessions)
+        self._runs: list[ProgramRun] = []
+        self._lock = Lock()
+        self._at_work = sessions
+        self._sessions = sessions
+
+    def take_all(self) -> Iterator[Rows]:
+        """Take what there is until every thread has ended."""
+        ended = 0
+        while ended < self._sessions:
+            found = self._ready.get()
+            if isinstance(found, BaseException):
+                raise found
+            if found is None:
+                ended += 1
+            else:
+                yield found
+
+    def stop(self) -> None:
+        """Have the threads end, whatever they wait for."""
+        self._scripts.clear()
+        for run in [*self._runs]:
+            run.stop()
+        with suppress(Empty):
+            while True:
+                self._ready.get_nowait()
+
+    def work(self) -> None:
+        """Work through one script after the other."""
+        try:
+            while (script := self._next_script()) is not None and self._run(script):
+                pass
+        except BaseException as error:
+            self._ready.put(error)
+            raise
+        self._ready.put(None)
+
+    def _next_script(self) -> str | None:
+        with suppress(IndexError):
+            return self._scripts.popleft()
+        return None
+
+    def _run(self, script: str) -> bool:
+        """Run one to its end; False where there is no connection and others will do it."""
+        has_begun = False
+        try:
+            for rows in self._read(script):
+                has_begun = True
+                self._ready.put(rows)
+        except DatabaseUnreachable as error:
+            with self._lock:
+                is_left_to_others = not has_begun and self._at_work > 1
+                self._at_work -= is_left_to_others
+            if not is_left_to_others:
+                raise
+            logger.info("Copying with %s: %s", self._at_work, error.message)
+            self._scripts.append(script)
+            return False
+        return True
+
+    def _read(self, script: str) -> Generator[Rows]:
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            file.write(script.encode())
+            file.seek(0)
+            with run_program(
+                self._program, OPTIONS, self._access, self._url, stdin=file, piped=True
+            ) as run:
+                self._runs.append(run)
+                tables = yield from split_rows(run.output)
+                run.finish()
+        if tables != self._tables:
+            raise DatabaseFailure(f"psql ended before it had read all of {self._url.shown}.")
+
+
+def split_rows(output: ByteSource) -> Generator[Rows, None, int]:
+    """Cut what a session writes into pieces of whole rows; returns how many tables came to an end.
+
+    A piece that ends within a row waits for the rest of it.
+    """
+    table, waiting, size = 1, list[bytes](), 0
+    while True:
+        data = output.read(READ_BYTES)
+        waiting.append(data)
+        size += len(data)
+        if data and (size < PIECE_BYTES or b"\n" not in data):
+            continue
+        block = b"".join(waiting)
+        while (end := _find_end(block)) >= 0:
+            if end:
+                yield table, block[:end]
+            table += 1
+            block = block[end + len(TABLE_END) :]
+        cut = block.rfind(b"\n") + 1
+        if cut:
+            yield table, block[:cut]
+        if not data:
+            return table - 1
+        waiting = [block[cut:]]
+        size = len(waiting[0])
+
+
+def _find_end(block: bytes) -> int:
+    """Where a table ends in a block that begins with a line; -1 where none does."""
+    if RARE not in block:
+        return -1
+    if block.startswith(TABLE_END):
+        return 0
+    found = block.find(b"\n" + TABLE_END)
+    return found + 1 if found >= 0 else -1
