@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qadb.backends.postgresql import claiming, connector, program_runs, restorer
+from qadb.backends.postgresql import claiming, connector, program_runs, restorer, row_loading
 from qadb.backends.postgresql.archive_restoring import ArchiveRestoring
 from qadb.backends.values import ConnectionOptions
 from tests.support.databases import open_database
@@ -92,10 +92,17 @@ STEPS: dict[str, Callable[[], None]] = {
     "none": lambda: None,
 }
 
+STEPS_OF_PIECES: dict[str, Callable[[], None]] = {
+    "tables made": lambda: kill_before(row_loading._Pieces, "give"),
+    "loading": lambda: kill_before(row_loading._Pieces, "give", 2),
+    "loaded": lambda: kill_before(ArchiveRestoring, "run", 2),
+    "no piece": lambda: None,
+}
+
 
 def main(url: str, folder: str, step: str) -> None:
     """Restore as the operation would."""
-    STEPS[step]()
+    (STEPS | STEPS_OF_PIECES)[step]()
     with open_database(url) as database:
         place = database.url
         claimed = restorer.claim(

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from qadb.backends.postgresql import restorer
+from qadb.backends.postgresql import large_tables, restorer
 from qadb.backends.postgresql.names import is_rebuilt_name
 from tests.backends.postgresql_rich import (
     OPTIONS,
     as_text,
+    backed_up,
     claimed,
     names_on,
     on_path,
     rebuilt,
     state,
 )
-from tests.backends.restore_child import STEPS
+from tests.backends.restore_child import STEPS, STEPS_OF_PIECES
 from tests.support.postgres_client import execute
 from tests.support.program import CHECKOUT
 
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from tests.backends.postgresql_rich import Content
     from tests.support.postgres_server import PostgresServer
 
-BEFORE_SWAP = frozenset({"copied", "restoring", "first rename", "second rename", "commit"})
+DONE = frozenset({"dropping", "none", "no piece"})
+LEAVES_FILES = frozenset({"copied", "restoring", "tables made", "loading", "loaded"})
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +53,32 @@ def test_killed_restore_leaves_the_old_database_or_the_new_one(
     monkeypatch: pytest.MonkeyPatch,
     step: str,
 ) -> None:
+    require_old_or_new(postgresql_server, place, content, tmp_path, monkeypatch, step)
+
+
+@pytest.mark.parametrize("step", STEPS_OF_PIECES)
+def test_killed_restore_of_pieces_leaves_the_old_database_or_the_new_one(
+    postgresql_server: PostgresServer,
+    place: DatabaseUrl,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    monkeypatch.setattr(large_tables, "LARGE_BYTES", 1)
+    content = backed_up(place, tmp_path)
+    execute(as_text(place), "UPDATE state SET word = 'old'")
+    require_old_or_new(postgresql_server, place, content, tmp_path, monkeypatch, step)
+
+
+def require_old_or_new(
+    postgresql_server: PostgresServer,
+    place: DatabaseUrl,
+    content: Content,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    """Have a restore killed at a step, and look at what there is and at what it leaves."""
     (tmp_path / "content").write_bytes(content[0].getvalue())
     (tmp_path / "details.json").write_text(json.dumps(dict(content[1])))
     temporary = tmp_path / "temporary"
@@ -67,13 +95,13 @@ def test_killed_restore_leaves_the_old_database_or_the_new_one(
         text=True,
     )
 
-    assert (done.returncode, done.stderr) == (0 if step == "none" else -9, "")
-    assert bool(list(temporary.iterdir())) == (step in ("copied", "restoring"))
+    assert (done.returncode, done.stderr) == (0 if step in ("none", "no piece") else -9, "")
+    assert bool(list(temporary.iterdir())) == (step in LEAVES_FILES)
     with claimed(place, wait_seconds=30):  # a server notices after a moment
-        assert state(place) == ["old" if step in BEFORE_SWAP else "new"]
+        assert state(place) == ["new" if step in DONE else "old"]
         removed = remove_all_leftovers(postgresql_server, place)
     assert list(temporary.iterdir()) == []
-    assert len(removed) == (1 if step in BEFORE_SWAP else 0)
+    assert len(removed) == (0 if step in DONE else 1)
     left = set(names_on(postgresql_server)) - set(before)
     assert [name.partition("_before_")[0] for name in left] == (
         [place.database] if step == "dropping" else []

@@ -23,6 +23,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine.default import DefaultDialect
 
 from qadb.backends.postgresql import claiming as postgresql_claiming
+from qadb.backends.postgresql import large_tables
 from qadb.backends.sqlite import claiming as sqlite_claiming
 from qadb.backups.rotation import KeepRules
 from qadb.operations import backup as backup_operation
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
     from qadb.database import Database
 
+large_tables.LARGE_BYTES = 1  # copied by several sessions, as those are that take long
+
 
 def _take_all_back(database: Database) -> object:
     return rollback(database, plan_rollback(database, "base"))
@@ -49,14 +52,14 @@ def _take_all_back(database: Database) -> object:
 
 def back_up(database: Database, folder: Path) -> object:
     """Make a proven backup and let the older ones but one go."""
-    options = backup_operation.BackupOptions(jobs=1, verify=True, keep=KeepRules(last=2))
+    options = backup_operation.BackupOptions(jobs=2, verify=True, keep=KeepRules(last=2))
     return backup_operation.create_backup(database, folder, options)
 
 
 def put_back(database: Database, path: Path) -> object:
     """Restore a backup; what it replaces is saved beside it."""
     plan = restore_operation.plan_restore(database, path)
-    options = restore_operation.RestoreOptions(jobs=1, safety_folder=path.parent)
+    options = restore_operation.RestoreOptions(jobs=2, safety_folder=path.parent)
     return restore_operation.restore(database, plan, options)
 
 
