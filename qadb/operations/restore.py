@@ -140,8 +140,8 @@ def _require_same(archive: ArchiveReader, plan: RestorePlan) -> None:
 class _Exchange:
     """The steps that take long, those that don't need each other beside each other.
 
-    The former database is saved while the new one is rebuilt; what is rebuilt is checked while an
-    engine that copies it into place does so, up to the step that can't be undone.
+    The former database is saved while the new one is rebuilt and checked; the check goes on while
+    an engine that copies it into place does so, up to the step that can't be undone.
 
     Attributes:
         stack: removes at its end what was rebuilt and not put in place.
@@ -163,13 +163,14 @@ class _Exchange:
             folder = None if self._keeps_previous else self.options.safety_folder
             if standing == "managed" and folder is not None:
                 rebuilding = beside.submit(partial(self._rebuild, content, stop.raise_if_set))
+                checking = beside.submit(lambda: self._check(rebuilding.result()))
                 safety_backup = self._save(folder)
                 is_damaged = safety_backup is None
                 rebuilt = rebuilding.result()
             else:
                 rebuilt = self._rebuild(content, self.progress)
+                checking = beside.submit(partial(self._check, rebuilt))
             self.database.close()
-            checking = beside.submit(partial(check, self.database, rebuilt, self.plan.manifest))
             previous = claim.put_in_place(
                 rebuilt,
                 is_damaged=is_damaged,
@@ -188,6 +189,9 @@ class _Exchange:
         return self.stack.enter_context(
             rebuild(content, self.database, self.plan.manifest, jobs=jobs, progress=progress)
         )
+
+    def _check(self, rebuilt: DatabaseUrl) -> None:
+        check(self.database, rebuilt, self.plan.manifest)
 
     def _save(self, folder: Path) -> Path | None:
         """Back up what will be replaced; None where it turns out to be damaged."""
