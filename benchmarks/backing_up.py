@@ -14,12 +14,14 @@ import tempfile
 import threading
 import time
 from contextlib import closing, contextmanager
+from hashlib import md5
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.pairs import MEGABYTE, compare, peak_megabytes, run_process
 from tests.support.postgres_binaries import find_installations
 from tests.support.postgres_choice import choose_servers
+from tests.support.postgres_client import execute, fetch_column
 from tests.support.postgres_server import ServerPool
 
 if TYPE_CHECKING:
@@ -27,9 +29,19 @@ if TYPE_CHECKING:
 
     from tests.support.postgres_server import PostgresServer
 
-SCALE = 300  # of the demo: some 500 MB and 3 million rows
+SCALE = 300  # of the demo: some 3 million rows, and with stack traces 1 GB
 CHECKOUT = Path(__file__).resolve().parent.parent
 WRITER_PAUSE_SECONDS = 0.005
+
+# Every fifth result gets a stack trace of ten lines, some 700 letters.
+ADD_TRACES = """
+UPDATE test_results SET stack_trace = {lines}
+WHERE (run_id * 7919 + test_case_id) % 5 = 0
+"""
+LINES_ON_POSTGRESQL = """(
+    SELECT string_agg('  at com.example.service.' || md5((run_id * 31 + n)::text) || '.run(File'
+        || run_id * n % 997 || '.java:' || test_case_id * n % 2311 || ')', chr(10))
+    FROM generate_series(1, 10) AS n)"""
 
 # Where the machine has no sqlite3, the same interface that its .backup calls, in the same way.
 BACKUP_BY_HAND = "import sqlite3, sys; s, t = map(sqlite3.connect, sys.argv[1:]); s.backup(t)"
@@ -90,6 +102,7 @@ class _Sqlite:
         self._qadb = _Qadb(f"sqlite:///{self._file}", folder)
         self._rounds = rounds
         self._qadb("init", "--demo", "--scale", str(scale), "--quiet")()
+        _add_traces_on_sqlite(self._file)
         self._about = f"SQLite, {self._file.stat().st_size / MEGABYTE:.0f} MB"
 
     def run(self) -> Iterator[str]:
@@ -162,6 +175,22 @@ class _Sqlite:
         ).report()
 
 
+def _add_traces_on_sqlite(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.create_function("trace", 2, _trace, deterministic=True)
+        connection.execute(ADD_TRACES.format(lines="trace(run_id, test_case_id)"))
+        connection.commit()
+        connection.execute("VACUUM")
+
+
+def _trace(run_id: int, test_case_id: int) -> str:
+    return "\n".join(
+        f"  at com.example.service.{md5(str(run_id * 31 + n).encode()).hexdigest()}"
+        f".run(File{run_id * n % 997}.java:{test_case_id * n % 2311})"
+        for n in range(1, 11)
+    )
+
+
 class _Writer:
     """Changes a row every few milliseconds, when it is told to."""
 
@@ -205,8 +234,11 @@ class _Postgresql:
         programs = server.program("pg_dump").parent
         self._qadb = _Qadb(self._url, folder, programs)
         self._qadb("init", "--demo", "--scale", str(scale), "--quiet")()
+        execute(self._url, ADD_TRACES.format(lines=LINES_ON_POSTGRESQL))
+        execute(self._url, "VACUUM FULL ANALYZE test_results")
+        size = int(fetch_column(self._url, "SELECT pg_database_size(current_database())")[0])
         self._archive = folder / "peer.dump"
-        self._about = f"PostgreSQL {server.version}"
+        self._about = f"PostgreSQL {server.version}, {size / MEGABYTE:.0f} MB"
 
     def run(self) -> Iterator[str]:
         yield compare(
@@ -222,6 +254,9 @@ class _Postgresql:
         ratio = self._qadb.newest().stat().st_size / self._archive.stat().st_size
         yield f"{self._about}: a backup is {ratio:.2f} times pg_dump's size (at most 1.25)"
         yield self._restoring()
+        self._qadb.forget()
+        peak = self._qadb.peak_megabytes("backup", "--verify", "--quiet")
+        yield f"{self._about}: backup --verify takes {peak} MB of memory (at most 150)"
 
     def _dump_command(self) -> list[str]:
         return [str(self._server.program("pg_dump")), "-Fc", "-f", str(self._archive), self._url]

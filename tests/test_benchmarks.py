@@ -31,9 +31,10 @@ EXPECTED = {
         r"SQLite, \d+ MB: the writer waits \d+ ms at most \(at most 400\)",
         r"SQLite, \d+ MB: qadb restore / cp \+ fsync: .* \(at most 7\)",
         r"SQLite, \d+ MB: backup --verify takes \d+ MB of memory \(at most 150\)",
-        r"PostgreSQL \S+: qadb backup / pg_dump -Fc: .* \(at most 0\.3\)",
-        r"PostgreSQL \S+: a backup is .* times pg_dump's size \(at most 1\.25\)",
-        r"PostgreSQL \S+: qadb restore / pg_restore -j2: .* \(at most 1\)",
+        r"PostgreSQL \S+, \d+ MB: qadb backup / pg_dump -Fc: .* \(at most 0\.3\)",
+        r"PostgreSQL \S+, \d+ MB: a backup is .* times pg_dump's size \(at most 1\.25\)",
+        r"PostgreSQL \S+, \d+ MB: qadb restore / pg_restore -j2: .* \(at most 1\)",
+        r"PostgreSQL \S+, \d+ MB: backup --verify takes \d+ MB of memory \(at most 150\)",
     ),
     "checking": (
         r"SQLite, \d+ MB: health --only schema -?[\d.]+ s beyond start-up \(at most 0\.3\)",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from qadb.backends.base_backups import ByteSink, ByteSource, OnBytes
 
-PIECE_BYTES = 4 << 20  # of a piece, about: a row is never cut
+PIECE_BYTES = 1 << 20  # of a piece, about: a row is never cut
 
 ARCHIVE = "archive"
 ROWS = "rows"

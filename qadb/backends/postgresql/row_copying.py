@@ -41,7 +41,7 @@ Rows: TypeAlias = "tuple[int, bytes]"
 RARE = b"\x01"
 TABLE_END = RARE + b"\\.\n"
 ECHO_TABLE_END = r"\echo '\001\\.'"
-READ_BYTES = 1 << 20
+READ_BYTES = 1 << 18
 
 OPTIONS = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-")
 
