@@ -39,8 +39,9 @@ UPDATE test_results SET stack_trace = {lines}
 WHERE (run_id * 7919 + test_case_id) % 5 = 0
 """
 LINES_ON_POSTGRESQL = """(
-    SELECT string_agg('  at com.example.service.' || md5((run_id * 31 + n)::text) || '.run(File'
-        || run_id * n % 997 || '.java:' || test_case_id * n % 2311 || ')', chr(10))
+    SELECT string_agg('  at com.example.service.'
+        || md5((run_id * 31 + test_case_id * 7 + n)::text)
+        || '.run(File' || run_id * n % 997 || '.java:' || test_case_id * n % 2311 || ')', chr(10))
     FROM generate_series(1, 10) AS n)"""
 
 # Where the machine has no sqlite3, the same interface that its .backup calls, in the same way.
@@ -185,7 +186,8 @@ def _add_traces_on_sqlite(file: Path) -> None:
 
 def _trace(run_id: int, test_case_id: int) -> str:
     return "\n".join(
-        f"  at com.example.service.{md5(str(run_id * 31 + n).encode()).hexdigest()}"
+        "  at com.example.service."
+        f"{md5(str(run_id * 31 + test_case_id * 7 + n).encode()).hexdigest()}"
         f".run(File{run_id * n % 997}.java:{test_case_id * n % 2311})"
         for n in range(1, 11)
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 from qadb.backups.compression import SUFFIXES, CompressingSink, DecompressingSource
 from qadb.backups.manifest import parse_manifest
+from qadb.backups.read_ahead import read_ahead
 from qadb.errors import BackupDamaged, BackupNotFound, InsufficientPrivilege
 
 if TYPE_CHECKING:
@@ -192,9 +193,9 @@ class ArchiveReader:
         name = self.manifest.content + SUFFIXES[self.manifest.compression]
         with _explained(self.path):
             member = self._zip.open(name)
-        with member:
-            stored = _CheckedSource(member, self.path)
-            yield DecompressingSource(stored, self.manifest.compression)
+        stored = _CheckedSource(member, self.path)
+        with member, read_ahead(DecompressingSource(stored, self.manifest.compression)) as source:
+            yield source
 
 
 class _CheckedSource:

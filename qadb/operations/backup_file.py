@@ -112,9 +112,9 @@ def write_file(
             )
             sha256 = writer.finish(manifest)
             if checking is not None:
+                file.flush()
+                _prove(database, partial, moment, options, progress)
                 checking.result()
-        if options.is_verifying:
-            _prove(database, partial, moment, options, progress)
     return manifest, sha256
 
 

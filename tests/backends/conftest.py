@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from qadb.backends.postgresql import large_tables, row_copying
 from tests.backends.postgresql_rich import as_text, backed_up, on_path, parsed
 from tests.backends.sample import make_tables
 from tests.support.databases import open_database
@@ -34,6 +35,28 @@ def sample(database: Database) -> Database:
     """A database with the sample's tables; the test runs once an engine."""
     make_tables(database)
     return database
+
+
+@pytest.fixture
+def url(postgresql_url: str) -> DatabaseUrl:
+    """A fresh PostgreSQL database."""
+    return parsed(postgresql_url)
+
+
+@pytest.fixture
+def large(url: DatabaseUrl) -> DatabaseUrl:
+    """The same with a table ``t`` of the numbers up to a million, some 35 MB."""
+    execute(as_text(url), "CREATE TABLE t AS SELECT generate_series(1, 1000000) AS n")
+    return url
+
+
+@pytest.fixture
+def every_table_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have even small tables copied by several sessions, in ranges of one page."""
+    monkeypatch.setattr(large_tables, "LARGE_BYTES", 1)
+    monkeypatch.setattr(large_tables, "RANGE_BYTES", 1)
+    monkeypatch.setattr(row_copying, "PIECE_BYTES", 1 << 14)
+    monkeypatch.setattr(row_copying, "READ_BYTES", 1 << 12)
 
 
 @pytest.fixture

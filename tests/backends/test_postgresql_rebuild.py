@@ -62,11 +62,6 @@ def role(postgresql_url: str) -> Iterator[Role]:
         yield ordinary
 
 
-@pytest.fixture
-def url(postgresql_url: str) -> DatabaseUrl:
-    return parsed(postgresql_url)
-
-
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_rebuilt_database_equals_the_one_that_was_backed_up(
     postgresql_server: PostgresServer,

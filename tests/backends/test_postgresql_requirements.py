@@ -31,11 +31,6 @@ def role(postgresql_url: str) -> Iterator[Role]:
         yield ordinary
 
 
-@pytest.fixture
-def url(postgresql_url: str) -> DatabaseUrl:
-    return parsed(postgresql_url)
-
-
 def test_all_that_is_missing_is_named_at_once(url: DatabaseUrl, tmp_path: Path) -> None:
     _, details = backed_up(url, tmp_path)
     restorer.check_requirements(url, OPTIONS, details)

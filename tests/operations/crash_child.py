@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
     from qadb.database import Database
 
-large_tables.LARGE_BYTES = 1  # copied by several sessions, as those are that take long
-
 
 def _take_all_back(database: Database) -> object:
     return rollback(database, plan_rollback(database, "base"))
@@ -157,4 +155,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    large_tables.LARGE_BYTES = 1  # copied by several sessions, as those are that take long
     main()

@@ -56,6 +56,7 @@ SET LOCAL IntervalStyle = postgres;
 SET LOCAL extra_float_digits = 3;
 SET LOCAL enable_tidscan = on;
 SET LOCAL enable_seqscan = off;
+SET LOCAL jit = off;
 """
 STAY_LONG = "SET LOCAL transaction_timeout = 0;"
 
@@ -142,9 +143,10 @@ class _Crew:
         self._scripts = deque(order.script(turn, sessions) for turn in range(sessions))
         self._ready: Queue[Rows | BaseException | None] = Queue(sessions)
         self._runs: list[ProgramRun] = []
+        self._sessions = sessions
         self._lock = Lock()
         self._at_work = sessions
-        self._sessions = sessions
+        self._finished = 0
 
     def take_all(self) -> Iterator[Rows]:
         """Take what there is until every thread has ended."""
@@ -157,6 +159,8 @@ class _Crew:
                 ended += 1
             else:
                 yield found
+        if self._finished < self._sessions:
+            raise DatabaseFailure(f"Not all of {self._url.shown} was read.")
 
     def stop(self) -> None:
         """Have the threads end, whatever they wait for."""
@@ -178,9 +182,12 @@ class _Crew:
         self._ready.put(None)
 
     def _next_script(self) -> str | None:
-        with suppress(IndexError):
-            return self._scripts.popleft()
-        return None
+        """What is to be done; who has got none is at work no more."""
+        with self._lock:
+            if self._scripts:
+                return self._scripts.popleft()
+            self._at_work -= 1
+            return None
 
     def _run(self, script: str) -> bool:
         """Run one to its end; False where there is no connection and others will do it."""
@@ -190,15 +197,22 @@ class _Crew:
                 has_begun = True
                 self._ready.put(rows)
         except DatabaseUnreachable as error:
-            with self._lock:
-                is_left_to_others = not has_begun and self._at_work > 1
-                self._at_work -= is_left_to_others
-            if not is_left_to_others:
+            if has_begun or not self._leave_to_others(script):
                 raise
-            logger.info("Copying with %s: %s", self._at_work, error.message)
-            self._scripts.append(script)
+            logger.info("Copying with fewer sessions: %s", error.message)
             return False
+        with self._lock:
+            self._finished += 1
         return True
+
+    def _leave_to_others(self, script: str) -> bool:
+        """Put a script back; False where nobody is there to take it."""
+        with self._lock:
+            if self._at_work == 1:
+                return False
+            self._at_work -= 1
+            self._scripts.append(script)
+            return True
 
     def _read(self, script: str) -> Generator[Rows]:
         with tempfile.TemporaryFile(dir=self._folder) as file:

@@ -1,0 +1,186 @@
+"""Large tables in a backup: whatever they hold comes back, as others do."""
+
+from __future__ import annotations
+
+import io
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+
+from qadb.backends.postgresql import dumper, restorer
+from qadb.errors import (
+    InsufficientPrivilege,
+    LockNotAvailable,
+)
+from tests.backends.postgresql_rich import (
+    as_text,
+    backed_up,
+    frozen,
+    make_rich,
+    parsed,
+    rebuilt,
+    write_out,
+)
+from tests.support.databases import dump
+from tests.support.postgres_client import execute, fetch_column
+from tests.support.roles import Role, ordinary_role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from qadb.settings import DatabaseUrl
+    from tests.support.postgres_server import PostgresServer
+
+# Names and values that a statement, a pattern or COPY's text may take for something else.
+ODD = r"""
+CREATE SCHEMA "a.b";
+CREATE TABLE "a.b"."t""*?%$|x" ("c ""d%%" text, "é" text, gone integer, n numeric, at timestamptz,
+    many text[], j jsonb, twice text GENERATED ALWAYS AS ("é" || "é") STORED);
+ALTER TABLE "a.b"."t""*?%$|x" DROP COLUMN gone;
+INSERT INTO "a.b"."t""*?%$|x" ("c ""d%%", "é", n, at, many, j) VALUES
+    (E'\\.', E'a\nb\tc\\d', 1e-20, '2026-03-01 12:00:00.123456+05', '{"a,b",NULL}', '{"a": null}'),
+    (E'\x01\\.', E'\x01', NULL, '0044-03-15 BC', '{}', NULL),
+    ('', NULL, 'NaN', 'infinity', NULL, '[]'),
+    (E'\\N', '\N', '-0', NULL, ARRAY[E'\\'], '"x"');
+INSERT INTO "a.b"."t""*?%$|x" ("c ""d%%")
+    SELECT repeat(n::text, 300) FROM generate_series(1, 400) AS n;
+CREATE TABLE parent (id integer PRIMARY KEY, word text);
+CREATE TABLE child (more text) INHERITS (parent);
+INSERT INTO parent SELECT n, 'parent' FROM generate_series(1, 3000) AS n;
+INSERT INTO child SELECT n, 'child' FROM generate_series(1, 3000) AS n;
+CREATE TABLE referring (id integer REFERENCES parent);
+INSERT INTO referring SELECT n FROM generate_series(1, 3000) AS n;
+CREATE TABLE hashed (id integer) PARTITION BY HASH (id);
+CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE hashed_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO hashed SELECT generate_series(1, 100);
+CREATE TABLE wide (); INSERT INTO wide DEFAULT VALUES;
+CREATE UNLOGGED TABLE fleeting AS SELECT generate_series(1, 100) AS n;
+CREATE MATERIALIZED VIEW summed AS SELECT count(*) FROM parent;
+CREATE TABLE sealed AS SELECT generate_series(1, 100) AS n;
+REVOKE INSERT ON sealed FROM CURRENT_USER;
+"""
+TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND oid >= 16384"
+NOT_IN_RANGES = {"hashed_0", "hashed_1", "wide", "sealed"}
+
+pytestmark = pytest.mark.usefixtures("every_table_is_large")
+
+
+@pytest.fixture
+def role(postgresql_url: str) -> Iterator[Role]:
+    with ordinary_role(postgresql_url) as ordinary:
+        yield ordinary
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_rebuilt_database_equals_the_one_that_was_backed_up(
+    postgresql_server: PostgresServer,
+    url: DatabaseUrl,
+    role: Role,
+    tmp_path: Path,
+    jobs: int,
+) -> None:
+    make_rich(as_text(url), role.name)
+    execute(as_text(url), ODD)
+    with frozen(url, tmp_path) as moment:
+        in_ranges = {table.name for table in moment.tables}
+        sink = io.BytesIO()
+        moment.write(sink, lambda _: None, jobs=jobs)
+    assert set(fetch_column(as_text(url), TABLES)) - in_ranges == NOT_IN_RANGES
+
+    with rebuilt(sink, url, moment.details, jobs=jobs) as made:
+        restorer.check(made)
+        dumps = [sorted(dump(as_text(each), postgresql_server)) for each in (made, url)]
+        assert dumps[0] == dumps[1]
+        for table in ("parent", "summed", '"a.b"."t""*?%$|x"'):
+            query = f"SELECT reltuples::int FROM pg_class WHERE oid = '{table}'::regclass"
+            counted = f"SELECT count(*) FROM ONLY {table}"
+            assert fetch_column(as_text(made), query) == fetch_column(as_text(made), counted)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_any_encoding_comes_back_byte_by_byte(
+    postgresql_server: PostgresServer, url: DatabaseUrl, tmp_path: Path, encoding: str
+) -> None:
+    other = url.with_database(f"{postgresql_server.prefix}{encoding.lower()}")
+    options = f"TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+    execute(as_text(url), f"CREATE DATABASE {{}} {options}", str(other.database))
+    try:
+        word = "E'\\344\\n'" if encoding == "SQL_ASCII" else "chr(228)"
+        execute(
+            as_text(other),
+            f"CREATE TABLE t AS SELECT {word} || n AS w, '\\xff00'::bytea AS b"
+            " FROM generate_series(1, 1000) AS n",
+        )
+        content, details = backed_up(other, tmp_path)
+        with rebuilt(content, other, details) as made:
+            query = "SELECT md5(string_agg(encode(w::bytea || b, 'hex'), ',' ORDER BY w)) FROM t"
+            assert fetch_column(as_text(made), query) == fetch_column(as_text(other), query)
+    finally:
+        execute(as_text(url), "DROP DATABASE {} WITH (FORCE)", str(other.database))
+
+
+def test_settings_of_a_role_change_no_value(
+    postgresql_server: PostgresServer, url: DatabaseUrl, tmp_path: Path
+) -> None:
+    execute(
+        as_text(url),
+        "CREATE TABLE t AS SELECT now() + n * interval '1 hour' AS at, n / 3.0::float8 AS f,"
+        " make_interval(mins => n) AS i FROM generate_series(1, 2000) AS n",
+    )
+    for setting in (
+        "DateStyle = 'SQL, DMY'",
+        "extra_float_digits = -5",
+        "IntervalStyle = 'sql_standard'",
+        "enable_tidscan = off",
+        "client_encoding = 'LATIN1'",
+    ):
+        execute(as_text(url), f"ALTER DATABASE {{}} SET {setting}", str(url.database))
+    content, details = backed_up(url, tmp_path)
+    with rebuilt(content, url, details) as made:
+        for each in (made, url):
+            execute(as_text(each), "ALTER DATABASE {} RESET ALL", str(each.database))
+        dumps = [sorted(dump(as_text(each), postgresql_server)) for each in (made, url)]
+        assert dumps[0] == dumps[1]
+
+
+def test_table_that_somebody_keeps_is_left_to_pg_dump(
+    url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(as_text(url), "CREATE TABLE t AS SELECT 1 AS n")
+    monkeypatch.setattr(dumper, "LOCK_WAIT", "100ms")
+    with closing(psycopg2.connect(as_text(url))) as other:
+        other.cursor().execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        with frozen(url, tmp_path) as moment:
+            assert moment.tables == ()
+            with pytest.raises(LockNotAvailable):
+                write_out(moment)
+        other.rollback()
+
+    with frozen(url, tmp_path) as moment:
+        assert [table.name for table in moment.tables] == ["t"]
+
+
+def test_without_psql_pg_dump_does_it_all(
+    url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(as_text(url), "CREATE TABLE t AS SELECT 1 AS n")
+    monkeypatch.setattr(dumper, "PSQL", "no-such-program")
+    with frozen(url, tmp_path) as moment:
+        assert (moment.tables, moment.content_name) == ((), "database.pgdump")
+        assert write_out(moment).getvalue().startswith(b"PGDMP")
+
+
+def test_rows_that_row_security_hides_are_an_error(
+    url: DatabaseUrl, role: Role, tmp_path: Path
+) -> None:
+    make_rich(as_text(url), role.name)
+    execute(as_text(url), "GRANT pg_read_all_data TO {}", role.name)
+    with frozen(parsed(role.url(as_text(url))), tmp_path) as moment:
+        assert "guarded" in {table.name for table in moment.tables}
+        with pytest.raises(InsufficientPrivilege, match="Row security hides rows"):
+            write_out(moment)
