@@ -12,6 +12,7 @@ from qadb.backends.postgresql import archive_restoring, program_runs, programs, 
 from qadb.errors import (
     BackupDamaged,
     DatabaseFailure,
+    InsufficientPrivilege,
     StorageFull,
 )
 from qadb.operations.init import init_database
@@ -251,3 +252,14 @@ def test_programs_newer_than_the_server_serve_as_well(
     with rebuilt(content, url, details) as made:
         query = 'SELECT count(*) FROM "Other place".numbers'
         assert fetch_column(as_text(made), query) == ["500"]
+
+
+def test_role_that_may_make_no_database_is_told_so_and_no_more(
+    url: DatabaseUrl, role: Role, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    content, details = backed_up(url, tmp_path)
+    theirs = parsed(role.url(as_text(url)))
+    with pytest.raises(InsufficientPrivilege), rebuilt(content, theirs, details):
+        pass
+
+    assert caplog.messages == []

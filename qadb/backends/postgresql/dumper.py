@@ -71,6 +71,7 @@ class Snapshot:
     tables: tuple[LargeTable, ...]
     is_comparable: bool = False
     running: list[ProgramRun] = field(default_factory=list)
+    is_over: bool = False
 
     @property
     def content_name(self) -> str:
@@ -132,17 +133,20 @@ class Snapshot:
         program = self.programs.path("pg_dump")
         with run_program(program, arguments, access, self.url, piped=True) as run:
             self.running.append(run)
+            if self.is_over:  # since it was started
+                run.stop()
             while data := run.output.read(size):
                 yield data
             run.finish()
 
     def stop(self) -> None:
         """End what another thread still writes: the moment is over."""
+        self.is_over = True
         for run in self.running:
             run.stop()
 
     def check(self) -> None:
-        """Nothing to do: pg_dump has read every row."""
+        """Nothing to do: every row was read."""
 
     def interrupt(self) -> None:
         """Have the server cancel what the connection waits for, such as a lock."""

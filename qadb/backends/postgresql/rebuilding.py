@@ -37,7 +37,14 @@ logger = logging.getLogger(__name__)
 
 WORK_PREFIX = "qadb-restore-"
 # A locale or its provider that the server has not, or that does not go with the encoding.
-UNKNOWN_LOCALE = ("22023", "42809", "0A000", "42704")
+UNKNOWN_LOCALE = (
+    "22023",
+    "42809",
+    "0A000",
+    "42704",
+)  # Who may not drop one, on a standby nobody, was refused to make it.
+NEVER_MADE = ("25006", "42501")
+
 PROVIDERS = {"i": ("icu", "ICU_LOCALE"), "b": ("builtin", "BUILTIN_LOCALE")}
 
 
@@ -171,4 +178,6 @@ def _remove(url: DatabaseUrl, name: str) -> None:
     try:
         drop_database(url, name)
     except (psycopg2.Error, QadbError) as error:
+        if getattr(error, "pgcode", None) in NEVER_MADE:
+            return
         logger.warning("The database %s could not be dropped: %s", name, url.redact(str(error)))
