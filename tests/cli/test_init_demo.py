@@ -130,7 +130,7 @@ def test_large_demo_shows_a_bar_on_a_terminal(tmp_path: Path) -> None:
     program = Program(tmp_path)
     url = f"sqlite:///{tmp_path / 'qa.sqlite3'}"
 
-    words = ("init", "--demo", "--scale", "4", "--database-url", url)
+    words = ("init", "--demo", "--scale", "12", "--database-url", url)
     seen = run_on_terminal(program.command(*words))
 
     assert seen.exit_code == 0
