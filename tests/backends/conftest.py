@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qadb.backends.postgresql import large_tables, row_copying
+from qadb.backends.postgresql.dumping import large_tables, row_copying
 from tests.backends.postgresql_rich import as_text, backed_up, on_path, parsed
 from tests.backends.sample import make_tables
 from tests.support.databases import open_database

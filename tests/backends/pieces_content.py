@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qadb.backends.postgresql.pieces import PieceReader
+from qadb.backends.postgresql.dumping.pieces import PieceReader
 
 if TYPE_CHECKING:
     import io

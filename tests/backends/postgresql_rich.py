@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import psutil
 
-from qadb.backends.postgresql import dumper, restorer
+from qadb.backends.postgresql.dumping import dumper
+from qadb.backends.postgresql.restoring import restorer
 from qadb.backends.values import ConnectionOptions
 from tests.backends.sample import ignore_holder
 from tests.support.databases import open_database
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from qadb.backends.postgresql.claiming import PlaceClaim
+    from qadb.backends.postgresql.restoring.claiming import PlaceClaim
     from qadb.settings import DatabaseUrl
     from tests.support.postgres_server import PostgresServer
 

@@ -16,8 +16,10 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qadb.backends.postgresql import claiming, connector, program_runs, restorer, row_loading
-from qadb.backends.postgresql.archive_restoring import ArchiveRestoring
+from qadb.backends.postgresql import connector
+from qadb.backends.postgresql.programs import runs as program_runs
+from qadb.backends.postgresql.restoring import claiming, restorer, row_loading
+from qadb.backends.postgresql.restoring.archive_restoring import ArchiveRestoring
 from qadb.backends.values import ConnectionOptions
 from tests.support.databases import open_database
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from qadb.backends.postgresql import dumper, restorer
+from qadb.backends.postgresql.dumping import dumper
+from qadb.backends.postgresql.restoring import restorer
 from qadb.errors import (
     InsufficientPrivilege,
     LockNotAvailable,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qadb.backends.postgresql import row_copying
-from qadb.backends.postgresql.pieces import PieceWriter
-from qadb.backends.postgresql.row_copying import TABLE_END, split_rows
+from qadb.backends.postgresql.dumping import row_copying
+from qadb.backends.postgresql.dumping.pieces import PieceWriter
+from qadb.backends.postgresql.dumping.row_copying import TABLE_END, split_rows
 from qadb.errors import (
     BackupDamaged,
 )

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from qadb.backends.postgresql import program_access, programs
-from qadb.backends.postgresql.program_failures import explain
+from qadb.backends.postgresql.programs import access as program_access
+from qadb.backends.postgresql.programs import finding as programs
+from qadb.backends.postgresql.programs.failures import explain
 from qadb.errors import (
     ConfigurationError,
     DatabaseFailure,

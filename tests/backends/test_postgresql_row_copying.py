@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from qadb.backends.postgresql import large_tables, row_copying
-from qadb.backends.postgresql.program_access import Access
-from qadb.backends.postgresql.row_copying import TABLE_END
+from qadb.backends.postgresql.dumping import large_tables, row_copying
+from qadb.backends.postgresql.dumping.row_copying import TABLE_END
+from qadb.backends.postgresql.programs.access import Access
 from qadb.errors import (
     ConnectionLost,
     DatabaseFailure,

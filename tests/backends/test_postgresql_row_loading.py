@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qadb.backends.postgresql import row_loading
-from qadb.backends.postgresql.pieces import PieceWriter
+from qadb.backends.postgresql.dumping.pieces import PieceWriter
+from qadb.backends.postgresql.restoring import row_loading
 from qadb.errors import (
     BackupDamaged,
     ConnectionLost,

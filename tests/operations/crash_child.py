@@ -22,8 +22,8 @@ import psycopg2  # noqa: F401 - the same
 from sqlalchemy import Connection
 from sqlalchemy.engine.default import DefaultDialect
 
-from qadb.backends.postgresql import claiming as postgresql_claiming
-from qadb.backends.postgresql import large_tables
+from qadb.backends.postgresql.dumping import large_tables
+from qadb.backends.postgresql.restoring import claiming as postgresql_claiming
 from qadb.backends.sqlite import claiming as sqlite_claiming
 from qadb.backups.rotation import KeepRules
 from qadb.operations import backup as backup_operation

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qadb.backends.postgresql import large_tables
+from qadb.backends.postgresql.dumping import large_tables
 from qadb.backups.archive import ArchiveReader
 from qadb.backups.folder import list_backups
 from qadb.operations.backup import create_backup

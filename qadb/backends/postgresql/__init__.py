@@ -10,13 +10,11 @@ from qadb.backends.postgresql import (
     conflicts,
     connector,
     context,
-    dumper,
     errors,
     inspecting,
     keys,
     locks,
     migrations,
-    restorer,
     schema_facts,
     scratch,
     seeding,
@@ -27,6 +25,8 @@ from qadb.backends.postgresql import (
     text_search,
     upserts,
 )
+from qadb.backends.postgresql.dumping import dumper
+from qadb.backends.postgresql.restoring import restorer
 
 backend = Backend(
     name="postgresql",

@@ -19,15 +19,15 @@ from qadb.backends.postgresql.connector import (
     open_engine,
     plain_connection,
 )
-from qadb.backends.postgresql.database_facts import apply_facts
-from qadb.backends.postgresql.dump_facts import read_facts
+from qadb.backends.postgresql.dumping.dump_facts import read_facts
 from qadb.backends.postgresql.errors import translate
-from qadb.backends.postgresql.rebuilding import (
+from qadb.backends.postgresql.restoring.database_facts import apply_facts
+from qadb.backends.postgresql.restoring.rebuilding import (
     create_like,
     new_database_beside,
 )
-from qadb.backends.postgresql.requirements import check_role
-from qadb.backends.postgresql.restore_details import RestoreDetails, read_details
+from qadb.backends.postgresql.restoring.requirements import check_role
+from qadb.backends.postgresql.restoring.restore_details import RestoreDetails, read_details
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import psycopg2
 
 from qadb.backends.postgresql.driver import catching_printed_errors
-from qadb.backends.postgresql.sessions import Sessions
+from qadb.backends.postgresql.restoring.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """Finds PostgreSQL's own pg_dump and pg_restore, of one version that fits a server.
 
-Owns where to look and what fits. Running them is the affair of ``program_runs``.
+Owns where to look and what fits. Running them is the affair of ``runs``.
 """
 
 from __future__ import annotations

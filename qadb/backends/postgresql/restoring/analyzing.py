@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from psycopg2 import sql
 
 from qadb.backends.postgresql.connector import plain_connection
-from qadb.backends.postgresql.sessions import Sessions
+from qadb.backends.postgresql.restoring.sessions import Sessions
 
 if TYPE_CHECKING:
     import psycopg2

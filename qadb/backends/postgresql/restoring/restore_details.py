@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qadb.backends.postgresql.programs import VERSION_DIGITS, major_of
+from qadb.backends.postgresql.programs.finding import VERSION_DIGITS, major_of
 from qadb.errors import BackupDamaged
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import psycopg2
 
 from qadb.backends.postgresql.connector import database_name, maintenance_connection
 from qadb.backends.postgresql.errors import translate
-from qadb.backends.postgresql.programs import VERSION_DIGITS, find_programs
+from qadb.backends.postgresql.programs.finding import VERSION_DIGITS, find_programs
 from qadb.backends.postgresql.refusals import quoted
-from qadb.backends.postgresql.restore_details import RestoreDetails, read_details
+from qadb.backends.postgresql.restoring.restore_details import RestoreDetails, read_details
 from qadb.errors import InsufficientPrivilege, RestoreRefused
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ from qadb.backends.postgresql.connector import (
     maintenance_url,
     plain_connection,
 )
-from qadb.backends.postgresql.database_facts import apply_facts
 from qadb.backends.postgresql.errors import translate
-from qadb.backends.postgresql.filling import fill
 from qadb.backends.postgresql.locks import hold, key_of_name
 from qadb.backends.postgresql.names import rebuilt_name
-from qadb.backends.postgresql.restore_details import RestoreDetails, read_details
+from qadb.backends.postgresql.restoring.database_facts import apply_facts
+from qadb.backends.postgresql.restoring.filling import fill
+from qadb.backends.postgresql.restoring.restore_details import RestoreDetails, read_details
 from qadb.errors import QadbError, RestoreRefused
 from qadb.owned_folders import temporary_folder
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qadb.backends.postgresql.connector import plain_connection
-from qadb.backends.postgresql.program_access import program_access
-from qadb.backends.postgresql.program_runs import run_program
-from qadb.backends.postgresql.programs import VERSION_DIGITS, find_programs
+from qadb.backends.postgresql.programs.access import program_access
+from qadb.backends.postgresql.programs.finding import VERSION_DIGITS, find_programs
+from qadb.backends.postgresql.programs.runs import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from qadb.backends.postgresql.program_access import Access
-    from qadb.backends.postgresql.restore_details import RestoreDetails
+    from qadb.backends.postgresql.programs.access import Access
+    from qadb.backends.postgresql.restoring.restore_details import RestoreDetails
     from qadb.backends.values import ConnectionOptions
     from qadb.settings import DatabaseUrl
 

@@ -11,7 +11,6 @@ import psycopg2
 from psycopg2 import sql
 
 from qadb.backends.postgresql import locks
-from qadb.backends.postgresql.claiming import IN_USE, claim
 from qadb.backends.postgresql.connector import (
     database_name,
     maintenance_connection,
@@ -20,8 +19,9 @@ from qadb.backends.postgresql.connector import (
 )
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.names import is_rebuilt_name
-from qadb.backends.postgresql.rebuilding import WORK_PREFIX, rebuild, rebuilding_key
-from qadb.backends.postgresql.requirements import check_requirements
+from qadb.backends.postgresql.restoring.claiming import IN_USE, claim
+from qadb.backends.postgresql.restoring.rebuilding import WORK_PREFIX, rebuild, rebuilding_key
+from qadb.backends.postgresql.restoring.requirements import check_requirements
 from qadb.errors import BackupDamaged, LockNotAvailable
 from qadb.owned_folders import remove_abandoned_temporary
 

@@ -15,9 +15,9 @@ from queue import Empty, Queue
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
 
-from qadb.backends.postgresql.large_tables import lock_statement
-from qadb.backends.postgresql.pieces import PIECE_BYTES
-from qadb.backends.postgresql.program_runs import run_program
+from qadb.backends.postgresql.dumping.large_tables import lock_statement
+from qadb.backends.postgresql.dumping.pieces import PIECE_BYTES
+from qadb.backends.postgresql.programs.runs import run_program
 from qadb.beside import Beside
 from qadb.errors import DatabaseFailure, DatabaseUnreachable
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qadb.backends.base_backups import ByteSource
-    from qadb.backends.postgresql.large_tables import LargeTable
-    from qadb.backends.postgresql.program_access import Access
-    from qadb.backends.postgresql.program_runs import ProgramRun
+    from qadb.backends.postgresql.dumping.large_tables import LargeTable
+    from qadb.backends.postgresql.programs.access import Access
+    from qadb.backends.postgresql.programs.runs import ProgramRun
     from qadb.settings import DatabaseUrl
 
 logger = logging.getLogger(__name__)

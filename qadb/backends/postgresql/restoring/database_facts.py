@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import psycopg2
 
-    from qadb.backends.postgresql.restore_details import RestoreDetails
+    from qadb.backends.postgresql.restoring.restore_details import RestoreDetails
 
 # Settings whose value is a list of names, each quoted where it needs it; as in pg_dumpall.
 NAME_LISTS = frozenset(

@@ -7,13 +7,13 @@ import subprocess
 import threading
 from typing import IO, TYPE_CHECKING
 
-from qadb.backends.postgresql.program_failures import explain
+from qadb.backends.postgresql.programs.failures import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from qadb.backends.postgresql.program_access import Access
+    from qadb.backends.postgresql.programs.access import Access
     from qadb.settings import DatabaseUrl
 
 MOST_MESSAGE_BYTES = 64 * 1024

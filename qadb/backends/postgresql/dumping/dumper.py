@@ -17,15 +17,15 @@ from sqlalchemy.exc import DBAPIError
 
 from qadb.backends.postgresql.connector import open_engine
 from qadb.backends.postgresql.driver import cancel, driver_of
-from qadb.backends.postgresql.dump_facts import read_facts
+from qadb.backends.postgresql.dumping.dump_facts import read_facts
+from qadb.backends.postgresql.dumping.large_tables import find_large_tables
+from qadb.backends.postgresql.dumping.pieces import PIECE_BYTES, PieceWriter
+from qadb.backends.postgresql.dumping.row_copying import CopyOrder, copying_rows
 from qadb.backends.postgresql.errors import translate
-from qadb.backends.postgresql.large_tables import find_large_tables
 from qadb.backends.postgresql.locks import has_transaction_timeout, stay_statement
-from qadb.backends.postgresql.pieces import PIECE_BYTES, PieceWriter
-from qadb.backends.postgresql.program_access import program_access
-from qadb.backends.postgresql.program_runs import ProgramRun, run_program
-from qadb.backends.postgresql.programs import PSQL, VERSION_DIGITS, Programs, find_programs
-from qadb.backends.postgresql.row_copying import CopyOrder, copying_rows
+from qadb.backends.postgresql.programs.access import program_access
+from qadb.backends.postgresql.programs.finding import PSQL, VERSION_DIGITS, Programs, find_programs
+from qadb.backends.postgresql.programs.runs import ProgramRun, run_program
 from qadb.backends.postgresql.sizes import database_size
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from qadb.backends.base_backups import ByteSink, ByteSource, OnBytes
-    from qadb.backends.postgresql.large_tables import LargeTable
-    from qadb.backends.postgresql.program_access import Access
+    from qadb.backends.postgresql.dumping.large_tables import LargeTable
+    from qadb.backends.postgresql.programs.access import Access
     from qadb.backends.values import ConnectionOptions
     from qadb.settings import DatabaseUrl
 

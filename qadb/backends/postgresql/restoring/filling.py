@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
-from qadb.backends.postgresql.analyzing import analyze
-from qadb.backends.postgresql.archive_restoring import AFTER_ROWS, BEFORE_ROWS, restoring_archives
+from qadb.backends.postgresql.dumping.pieces import ARCHIVE, STATEMENT, PieceReader
 from qadb.backends.postgresql.errors import translate
-from qadb.backends.postgresql.pieces import ARCHIVE, STATEMENT, PieceReader
-from qadb.backends.postgresql.row_loading import load_rows
+from qadb.backends.postgresql.restoring.analyzing import analyze
+from qadb.backends.postgresql.restoring.archive_restoring import (
+    AFTER_ROWS,
+    BEFORE_ROWS,
+    restoring_archives,
+)
+from qadb.backends.postgresql.restoring.row_loading import load_rows
 from qadb.errors import BackupDamaged, StorageFull
 
 if TYPE_CHECKING:
@@ -24,9 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qadb.backends.base_backups import ByteSource, OnBytes
-    from qadb.backends.postgresql.archive_restoring import ArchiveRestoring
-    from qadb.backends.postgresql.restore_details import RestoreDetails
-    from qadb.backends.postgresql.row_loading import Rows
+    from qadb.backends.postgresql.restoring.archive_restoring import ArchiveRestoring
+    from qadb.backends.postgresql.restoring.restore_details import RestoreDetails
+    from qadb.backends.postgresql.restoring.row_loading import Rows
     from qadb.backends.values import ConnectionOptions
     from qadb.settings import DatabaseUrl
 

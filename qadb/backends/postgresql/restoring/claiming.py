@@ -27,7 +27,7 @@ from qadb.backends.postgresql.connector import (
 )
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.names import former_name
-from qadb.backends.postgresql.rebuilding import drop_database
+from qadb.backends.postgresql.restoring.rebuilding import drop_database
 from qadb.errors import DatabaseInUse, QadbError
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Finds and runs PostgreSQL's own programs."""
