@@ -7,10 +7,11 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg2
 import pytest
 
@@ -177,6 +178,26 @@ def test_rows_of_a_session_that_can_not_connect_are_never_forgotten(
         else:
             assert list(crew.take_all()) == [(1, b"1\n")] * 2
             assert scripts[2] == scripts[1] != scripts[0]
+
+
+def test_no_session_shows_the_password(
+    large: DatabaseUrl, role: Role, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(as_text(large), "GRANT SELECT ON t TO {}", role.name)
+    url = role.url(as_text(large))
+    monkeypatch.setenv("DATABASE_URL", url)
+    seen: list[str] = []
+
+    def look(_: int) -> None:
+        for process in processes_of("psql"):
+            with suppress(psutil.NoSuchProcess):  # it may be done before we are
+                seen.append(f"{process.cmdline()} {process.environ()}")
+
+    with frozen(parsed(url), tmp_path) as moment:
+        write_out(moment, look)
+
+    assert seen
+    assert [each for each in seen if role.password in each or "DATABASE_URL" in each] == []
 
 
 def test_killed_session_is_an_error_and_leaves_nothing(large: DatabaseUrl, tmp_path: Path) -> None:

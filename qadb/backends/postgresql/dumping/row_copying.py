@@ -80,9 +80,9 @@ class CopyOrder:
     def script(self, turn: int, sessions: int) -> str:
         """What one session of several runs."""
         lines = [
-            "SET client_encoding = 'UTF8';",
             "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;",
             f"SET TRANSACTION SNAPSHOT '{self.snapshot}';",
+            "SET LOCAL client_encoding = 'UTF8';",
             SETTINGS,
             STAY_LONG if self.has_transaction_timeout else "",
             f"SET LOCAL lock_timeout = '{self.lock_wait}';",

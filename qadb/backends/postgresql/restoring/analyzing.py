@@ -24,7 +24,8 @@ WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_toast', 'information_schema')
 ORDER BY pg_relation_size(c.oid) DESC
 """
-NO_LIMIT_SQL = "SET statement_timeout = 0"  # of the role
+# Of the role. Not for longer than a transaction: a pooler's connection is another's after it.
+NO_LIMIT_SQL = "SET LOCAL statement_timeout = 0"
 
 
 def analyze(url: DatabaseUrl, count: int) -> None:
@@ -42,9 +43,12 @@ def analyze(url: DatabaseUrl, count: int) -> None:
         tables = deque(sql.Identifier(*names) for names in cursor.fetchall())
 
     def work(connection: psycopg2.extensions.connection) -> None:
+        connection.autocommit = False
         with connection.cursor() as cursor, suppress(IndexError):
-            cursor.execute(NO_LIMIT_SQL)
             while True:
-                cursor.execute(sql.SQL("ANALYZE {}").format(tables.popleft()))
+                table = tables.popleft()
+                cursor.execute(NO_LIMIT_SQL)
+                cursor.execute(sql.SQL("ANALYZE {}").format(table))
+                connection.commit()
 
     Sessions(url, count).run(work)
