@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -53,6 +53,20 @@ def test_rebuilt_database_takes_the_place_and_the_former_one_is_kept(
     assert state(place) == ["new"]
     assert state(place.with_database(former)) == ["old"]
     assert set(names_on(postgresql_server)) == {*before, former}
+
+
+def test_session_that_a_pooler_keeps_in_the_rebuilt_database_is_ended(
+    place: DatabaseUrl, content: Content
+) -> None:
+    with (
+        claimed(place) as claim,
+        rebuilt(content[0], place, content[1]) as made,
+        closing(psycopg2.connect(as_text(made))) as kept,
+    ):
+        claim.put_in_place(made, is_damaged=False, disconnect=False, drop_previous=True)
+        assert state(place) == ["new"]
+        with pytest.raises(psycopg2.OperationalError):
+            kept.cursor().execute("SELECT 1")
 
 
 def test_former_database_is_dropped_where_nobody_wants_it(

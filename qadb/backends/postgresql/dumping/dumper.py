@@ -25,6 +25,7 @@ from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.locks import has_transaction_timeout, stay_statement
 from qadb.backends.postgresql.programs.access import program_access
 from qadb.backends.postgresql.programs.finding import PSQL, VERSION_DIGITS, Programs, find_programs
+from qadb.backends.postgresql.programs.pooling import require_own_session
 from qadb.backends.postgresql.programs.runs import ProgramRun, run_program
 from qadb.backends.postgresql.sizes import database_size
 
@@ -188,6 +189,7 @@ def _take(
     connection.exec_driver_sql(stay_statement(connection))
     connection.exec_driver_sql(PREPARE_SQL)
     taken_at = datetime.now(UTC)
+    require_own_session(driver_of(connection), url)
     programs = find_programs(info.server_version // VERSION_DIGITS)
     name = connection.exec_driver_sql(SNAPSHOT_SQL).scalar_one()  # no savepoint may come before
     tables = find_large_tables(connection) if programs.has(PSQL) else ()

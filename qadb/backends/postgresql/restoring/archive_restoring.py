@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qadb.backends.postgresql.connector import plain_connection
 from qadb.backends.postgresql.programs.access import program_access
 from qadb.backends.postgresql.programs.finding import VERSION_DIGITS, find_programs
+from qadb.backends.postgresql.programs.pooling import require_own_session
 from qadb.backends.postgresql.programs.runs import run_program
 
 if TYPE_CHECKING:
@@ -66,9 +67,11 @@ def restoring_archives(
 
     Raises:
         MissingProgram: there is none.
+        ConfigurationError: a pooler shares its connections.
     """
     with ExitStack() as stack:
         with plain_connection(made) as connection:
+            require_own_session(connection, made)
             server_major = connection.info.server_version // VERSION_DIGITS
             access = stack.enter_context(
                 program_access(

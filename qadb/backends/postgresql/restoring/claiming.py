@@ -185,6 +185,7 @@ class PlaceClaim:
                 cursor.execute(NO_LIMIT_SQL)
                 cursor.execute(NAMES_SQL)
                 names = frozenset(name for (name,) in cursor.fetchall())
+                cursor.execute(END_USERS_SQL, (made,))  # a pooler may have kept some of ours
                 former = None
                 if self._name in names:
                     moment = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")

@@ -9,6 +9,7 @@ import psycopg2
 from qadb.backends.postgresql.connector import database_name, maintenance_connection
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.programs.finding import VERSION_DIGITS, find_programs
+from qadb.backends.postgresql.programs.pooling import require_own_session
 from qadb.backends.postgresql.refusals import quoted
 from qadb.backends.postgresql.restoring.restore_details import RestoreDetails, read_details
 from qadb.errors import InsufficientPrivilege, RestoreRefused
@@ -43,6 +44,7 @@ def check_requirements(
 
     Raises:
         MissingProgram: no pg_restore that reads the archive.
+        ConfigurationError: a pooler shares its connections.
         InsufficientPrivilege: the role may not make or replace databases, or act for owners.
         RestoreRefused: an older server or a standby; roles, extensions or tablespaces are missing.
     """
@@ -53,6 +55,7 @@ def check_requirements(
             major = connection.info.server_version // VERSION_DIGITS
             _check_server(major, wanted)
             find_programs(major, oldest=wanted.dump_major)
+            require_own_session(connection, url.with_database(connection.info.dbname))
             role = check_role(cursor, database_name(url, connection))
             _check_missing(cursor, wanted)
             _check_owners(cursor, role, wanted)
