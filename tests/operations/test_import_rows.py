@@ -15,8 +15,8 @@ from sqlalchemy import select
 
 from qadb.errors import ConfigurationError, DataPresent, NotADatabase, RevisionMismatch
 from qadb.models import TestCase, TestRun, schema
-from qadb.operations.import_rows import ImportResult, import_rows, plan_import
-from qadb.operations.mapping import read_mapping
+from qadb.operations.importing.import_rows import ImportResult, import_rows, plan_import
+from qadb.operations.importing.mapping import read_mapping
 from qadb.operations.rollback import plan_rollback, rollback
 from qadb.operations.status import read_status
 from tests.support.databases import execute, fetch_rows
@@ -258,7 +258,7 @@ def test_what_is_no_database_is_refused(empty: Database, theirs: Path) -> None:
 def test_what_breaks_in_the_middle_leaves_no_row_and_no_report(
     empty: Database, theirs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qadb.operations import import_rows as operation
+    from qadb.operations.importing import import_rows as operation
 
     add(theirs, "INSERT INTO runs VALUES (8, 'yesterday', NULL, 'ok', 'x', 0, NULL)")
 

@@ -211,7 +211,7 @@ def _import(
     dry_run: bool,
 ) -> ExitCode:
     from qadb.cli.views import imported as views  # noqa: PLC0415 - not for --help
-    from qadb.operations import import_rows as operation  # noqa: PLC0415 - not for --help
+    from qadb.operations.importing import import_rows as operation  # noqa: PLC0415 - not for --help
 
     plan = operation.plan_import(database, source, mapping.expanduser().absolute())
     if dry_run:

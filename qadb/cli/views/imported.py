@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qadb.cli.blocks import Block
-    from qadb.operations.import_rows import ImportPlan, ImportResult
+    from qadb.operations.importing.import_rows import ImportPlan, ImportResult
 
 # What `restore` tells of a backup, which this is none.
 _NO_BACKUP = dict.fromkeys(

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, NoReturn
 
 from qadb.errors import ConfigurationError
-from qadb.operations.foreign_values import converter_of
+from qadb.operations.importing.foreign_values import converter_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -18,9 +18,9 @@ from qadb.backends.values import Actor
 from qadb.database import Database
 from qadb.errors import ConfigurationError, ConflictError, DatabaseFailure, DataPresent
 from qadb.operations.common import WAIT_LOCK_SECONDS, say_nothing, tell_about_waiting
+from qadb.operations.importing.mapping import read_mapping, refuse_unknown
+from qadb.operations.importing.rejects import writing_rejects
 from qadb.operations.init import init_database
-from qadb.operations.mapping import read_mapping, refuse_unknown
-from qadb.operations.rejects import writing_rejects
 from qadb.progress import ProgressEvent, no_progress
 from qadb.repositories.generic.occupied import tables_in_use
 from qadb.revisions.history import record_entry
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnClause, Connection, Select
 
-    from qadb.operations.mapping import TableMap
-    from qadb.operations.rejects import Rejects
+    from qadb.operations.importing.mapping import TableMap
+    from qadb.operations.importing.rejects import Rejects
     from qadb.progress import Progress
     from qadb.sessions.unit import UnitOfWork
 

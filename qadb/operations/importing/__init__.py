@@ -1,0 +1,1 @@
+"""Brings the rows of somebody's own SQLite database in, by a mapping."""
