@@ -31,6 +31,7 @@ from qadb.operations import rebuild as rebuild_operation
 from qadb.operations import restore as restore_operation
 from qadb.operations import rotate
 from qadb.operations.cleanup import CleanupOptions, cleanup
+from qadb.operations.importing.import_rows import import_rows, plan_import
 from qadb.operations.init import init_database
 from qadb.operations.migrate import migrate
 from qadb.operations.rollback import plan_rollback, rollback
@@ -61,6 +62,12 @@ def put_back(database: Database, path: Path) -> object:
     return restore_operation.restore(database, plan, options)
 
 
+def bring_in(database: Database, folder: Path) -> object:
+    """Import what a folder holds: a database, its mapping, and a place for what is rejected."""
+    plan = plan_import(database, folder / "theirs.sqlite3", folder / "mapping.toml")
+    return import_rows(database, plan, folder / "rejected.jsonl")
+
+
 def clean_up(database: Database) -> object:
     """Delete what the scene lets go, a few rows a transaction, at once where the engine can."""
     cleaner = database.backend.cleaner
@@ -84,6 +91,7 @@ OPERATIONS_WITH_PATH: dict[str, Callable[[Database, Path], object]] = {
     "backup": back_up,
     "restore": put_back,
     "archive": archive,
+    "import": bring_in,
 }
 
 
