@@ -26,7 +26,8 @@ NOT_TO_BE_KEPT = ("55P03", "42P01", "42501", "53200")
 
 # Those that may be large, as the size itself can't be asked of one that somebody keeps. Left to
 # pg_dump: what an extension or a foreign storage has, what a standby can't read, a hash's
-# partitions, which may want to be others elsewhere, and what not even the owner may insert into.
+# partitions, which may want to be others elsewhere, what not even the owner may insert into, and
+# names beyond ASCII: pg_dump takes its arguments in the database's encoding.
 CANDIDATES_SQL = """
 SELECT c.oid, n.nspname, c.relname
 FROM pg_catalog.pg_class AS c
@@ -46,9 +47,8 @@ WHERE c.relkind = 'r' AND a.amname = 'heap'
     SELECT FROM pg_catalog.pg_depend AS d
     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
   AND NOT EXISTS (
-    SELECT FROM pg_catalog.pg_inherits AS i
-    JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = i.inhparent
-    WHERE i.inhrelid = c.oid AND p.partstrat = 'h')
+    SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) AS i
+    JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = i.relid WHERE p.partstrat = 'h')
 ORDER BY c.oid
 """
 # Once they are kept. A column that is generated is not copied.
@@ -114,7 +114,8 @@ def find_large_tables(connection: Connection) -> tuple[LargeTable, ...]:
     """
     if (connection.dialect.server_version_info or ()) < FIRST_WITH_RANGES:
         return ()
-    found = connection.exec_driver_sql(CANDIDATES_SQL.format(least=LARGE_BYTES // 2)).all()
+    candidates = connection.exec_driver_sql(CANDIDATES_SQL.format(least=LARGE_BYTES // 2)).all()
+    found = [each for each in candidates if f"{each.nspname}{each.relname}".isascii()]
     if not found:
         return ()
     try:
@@ -137,7 +138,7 @@ def find_large_tables(connection: Connection) -> tuple[LargeTable, ...]:
             max(RANGE_BYTES // row.page_bytes, -(-row.pages // MOST_RANGES)),
         )
         for row in rows
-        if row.columns
+        if row.columns and "".join(row.columns).isascii()
     )
 
 

@@ -95,6 +95,8 @@ class PieceReader:
             self._read(_padding(found.size))
             self._on_bytes(self._done)
             yield found.name, data
+        while self._content.read(PIECE_BYTES):  # to its end, where its own checksum is
+            pass
 
     def _read(self, size: int) -> bytes:
         parts = []

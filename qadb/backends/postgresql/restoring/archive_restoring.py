@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,8 +27,10 @@ FIRST_WITH_TRANSACTION_TIMEOUT = 17
 UNKNOWN_SETTING = "Command was: SET transaction_timeout = 0;"
 ERROR = "pg_restore: error: "
 
-BEFORE_ROWS = ("--section=pre-data", "--section=data")
-AFTER_ROWS = ("--section=post-data",)
+# Whoever makes an index or a key may have lost the right to by the end.
+BEFORE_ROWS = ("--section=pre-data", "--section=data", "--no-privileges")
+AFTER_ROWS = "--section=post-data"
+PRIVILEGES = re.compile(rb"\d+; \d+ \d+ (?:DEFAULT )?ACL ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,32 @@ class ArchiveRestoring:
     says_unknown: bool
     jobs: int
 
-    def run(self, archive: Path, *sections: str) -> None:
-        """Restore an archive, or sections of it; raises unless pg_restore ended well."""
-        arguments = ["--format=custom", f"--jobs={self.jobs}", *sections]
+    def restore(self, archive: Path) -> None:
+        """Restore all of an archive; raises, as the others, unless pg_restore ended well."""
+        self.run(archive)
+
+    def restore_before_rows(self, archive: Path) -> None:
+        """Make its tables, with such rows as it has."""
+        self.run(archive, *BEFORE_ROWS)
+
+    def restore_after_rows(self, archive: Path) -> None:
+        """Make what is made of rows, then give all rights, and in the end do what takes them."""
+        after = set(self._list(archive, AFTER_ROWS))
+        wanted = (line for line in self._list(archive) if line in after or PRIVILEGES.match(line))
+        entries = archive.with_name("entries")
+        entries.write_bytes(b"".join(wanted))
+        self.run(archive, f"--use-list={entries}")
+
+    def _list(self, archive: Path, *sections: str) -> list[bytes]:
+        words = ["--list", *sections, str(archive)]
+        with run_program(self.program, words, self.access, self.url, piped=True) as run:
+            lines = run.output.read().splitlines(keepends=True)
+            run.finish()
+        return lines
+
+    def run(self, archive: Path, *parts: str) -> None:
+        """Restore some parts."""
+        arguments = ["--format=custom", f"--jobs={self.jobs}", *parts]
         arguments += [] if self.says_unknown else ["--exit-on-error"]
         words = [*arguments, str(archive)]
         with run_program(self.program, words, self.access, self.url, piped=False) as run:

@@ -59,9 +59,15 @@ SELECT 'prepared transaction ' || gid || ' of role ' || owner
 FROM pg_catalog.pg_prepared_xacts WHERE database = %(name)s
 ORDER BY 1
 """
+# An autovacuum worker has no role; what it is, an ordinary role does not see.
 END_USERS_SQL = """
 SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-WHERE datname = %s AND coalesce(backend_type, '') NOT IN ('autovacuum worker', 'parallel worker')
+WHERE datname = %s AND usename IS NOT NULL
+  AND coalesce(backend_type, '') NOT IN ('autovacuum worker', 'parallel worker')
+"""
+END_OWN_SQL = """
+SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+WHERE datname = %s AND usename = current_user
 """
 NAMES_SQL = "SELECT datname FROM pg_catalog.pg_database"
 NO_LIMIT_SQL = "SELECT set_config('statement_timeout', '0', true)"
@@ -185,7 +191,7 @@ class PlaceClaim:
                 cursor.execute(NO_LIMIT_SQL)
                 cursor.execute(NAMES_SQL)
                 names = frozenset(name for (name,) in cursor.fetchall())
-                cursor.execute(END_USERS_SQL, (made,))  # a pooler may have kept some of ours
+                cursor.execute(END_OWN_SQL, (made,))  # a pooler may have kept some of ours
                 former = None
                 if self._name in names:
                     moment = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")

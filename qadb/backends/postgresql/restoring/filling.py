@@ -16,8 +16,6 @@ from qadb.backends.postgresql.dumping.pieces import ARCHIVE, STATEMENT, PieceRea
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.restoring.analyzing import analyze
 from qadb.backends.postgresql.restoring.archive_restoring import (
-    AFTER_ROWS,
-    BEFORE_ROWS,
     restoring_archives,
 )
 from qadb.backends.postgresql.restoring.row_loading import load_rows
@@ -70,7 +68,7 @@ def fill(
         with restoring_archives(made, options, wanted, folder=folder, jobs=jobs) as restoring:
             if source.first.startswith(ARCHIVE_START):
                 _write(archive, _read_all(source, on_bytes))
-                restoring.run(archive)
+                restoring.restore(archive)
             else:
                 _fill_by_pieces(iter(PieceReader(source, on_bytes)), made, archive, restoring)
             analyze(made, restoring.jobs)
@@ -115,9 +113,9 @@ def _fill_by_pieces(
     """Restore the archive's tables, then all other rows, then what is made of rows."""
     later: list[tuple[str, bytes]] = []
     _write(archive, _take_archive(pieces, later))
-    restoring.run(archive, *BEFORE_ROWS)
+    restoring.restore_before_rows(archive)
     load_rows(made, _with_statements(chain(later, pieces)), restoring.jobs)
-    restoring.run(archive, *AFTER_ROWS)
+    restoring.restore_after_rows(archive)
 
 
 def _take_archive(

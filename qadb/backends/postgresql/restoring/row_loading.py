@@ -30,9 +30,13 @@ WAIT_SECONDS = 0.1
 PREPARE_SQL = """
 SET LOCAL statement_timeout = 0;
 SET LOCAL lock_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SET LOCAL xmloption = content;
 SET LOCAL search_path = '';
 SET LOCAL row_security = off;
 """
+FIRST_WITH_TRANSACTION_TIMEOUT = 170000
+STAY_LONG_SQL = "SET LOCAL transaction_timeout = 0"
 
 
 def load_rows(url: DatabaseUrl, rows: Iterable[Rows], count: int) -> None:
@@ -92,6 +96,8 @@ class _Pieces:
         connection.autocommit = False
         with connection.cursor() as cursor:
             cursor.execute(PREPARE_SQL)
+            if connection.info.server_version >= FIRST_WITH_TRANSACTION_TIMEOUT:
+                cursor.execute(STAY_LONG_SQL)
             piece = self.take()
             while piece is not None:
                 source = _Source(piece, self)
