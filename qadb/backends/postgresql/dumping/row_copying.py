@@ -11,7 +11,7 @@ import tempfile
 from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from queue import Empty, Queue
+from queue import Full, Queue
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -42,6 +42,7 @@ RARE = b"\x01"
 TABLE_END = RARE + b"\\.\n"
 ECHO_TABLE_END = r"\echo '\001\\.'"
 READ_BYTES = 1 << 18
+WAIT_SECONDS = 0.1
 
 OPTIONS = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-")
 
@@ -144,6 +145,7 @@ class _Crew:
         self._ready: Queue[Rows | BaseException | None] = Queue(sessions)
         self._runs: list[ProgramRun] = []
         self._sessions = sessions
+        self._is_over = False
         self._lock = Lock()
         self._at_work = sessions
         self._finished = 0
@@ -165,11 +167,9 @@ class _Crew:
     def stop(self) -> None:
         """Have the threads end, whatever they wait for."""
         self._scripts.clear()
+        self._is_over = True
         for run in [*self._runs]:
             run.stop()
-        with suppress(Empty):
-            while True:
-                self._ready.get_nowait()
 
     def work(self) -> None:
         """Work through one script after the other."""
@@ -177,9 +177,16 @@ class _Crew:
             while (script := self._next_script()) is not None and self._run(script):
                 pass
         except BaseException as error:
-            self._ready.put(error)
+            self._give(error)
             raise
-        self._ready.put(None)
+        self._give(None)
+
+    def _give(self, found: Rows | BaseException | None) -> None:
+        """Wait until it is taken, unless nothing is wanted any more."""
+        while not self._is_over:
+            with suppress(Full):
+                self._ready.put(found, timeout=WAIT_SECONDS)
+                return
 
     def _next_script(self) -> str | None:
         """What is to be done; who has got none is at work no more."""
@@ -195,7 +202,7 @@ class _Crew:
         try:
             for rows in self._read(script):
                 has_begun = True
-                self._ready.put(rows)
+                self._give(rows)
         except DatabaseUnreachable as error:
             if has_begun or not self._leave_to_others(script):
                 raise
