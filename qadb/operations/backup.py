@@ -68,7 +68,7 @@ class BackupPlan:
 
     Attributes:
         path: the name it would get.
-        manifest: what is known of it by now; the content has no size yet.
+        manifest: what is known of it by now; the content has no name and no size yet.
         removed: older backups that would go.
     """
 

@@ -150,7 +150,7 @@ def test_rows_of_a_session_that_can_not_connect_are_never_forgotten(
 ) -> None:
     """Whoever could take them may just have ended; then it is a failure."""
     order = row_copying.CopyOrder(
-        (large_tables.LargeTable("public", "t", ("n",), 4, 1),), "UTF8", "1", "1s", True
+        (large_tables.LargeTable("public", "t", ("n",), 4, 1),), "UTF8", "1", "1s", 18
     )
     numbers, scripts = count(), dict[int, str]()
 

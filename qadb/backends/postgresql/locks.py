@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from qadb.backends.postgresql.connector import open_engine
 from qadb.backends.postgresql.errors import translate
+from qadb.backends.postgresql.time_limits import FIRST_WITH_TRANSACTION_TIMEOUT
 from qadb.backends.values import LockHolder
 from qadb.errors import DatabaseAbsent, LockNotAvailable
 
@@ -35,7 +36,6 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 RENAMED = "a restore puts a database in its place"
-FIRST_WITH_TRANSACTION_TIMEOUT = (17,)
 
 # Idle for as long as the operation lasts, and meant to be.
 STAY_SQL = "SELECT set_config('idle_in_transaction_session_timeout', '0', true)"
@@ -204,13 +204,9 @@ def _try(
 
 def stay_statement(connection: Connection) -> str:
     """What lets the transaction that has just begun last, idle or not, as long as it takes."""
-    return STAY_SQL + (STAY_LONG_SQL if has_transaction_timeout(connection) else "")
-
-
-def has_transaction_timeout(connection: Connection) -> bool:
-    """Tell whether the server may limit how long a transaction lasts."""
     version = connection.dialect.server_version_info or ()
-    return version >= FIRST_WITH_TRANSACTION_TIMEOUT
+    is_limited = version >= (FIRST_WITH_TRANSACTION_TIMEOUT,)
+    return STAY_SQL + (STAY_LONG_SQL if is_limited else "")
 
 
 def _lock_key(connection: Connection, schema: Schema) -> int:

@@ -22,7 +22,7 @@ from qadb.backends.postgresql.dumping.large_tables import find_large_tables
 from qadb.backends.postgresql.dumping.pieces import PIECE_BYTES, PieceWriter
 from qadb.backends.postgresql.dumping.row_copying import CopyOrder, copying_rows
 from qadb.backends.postgresql.errors import translate
-from qadb.backends.postgresql.locks import has_transaction_timeout, stay_statement
+from qadb.backends.postgresql.locks import stay_statement
 from qadb.backends.postgresql.programs.access import program_access
 from qadb.backends.postgresql.programs.finding import PSQL, VERSION_DIGITS, Programs, find_programs
 from qadb.backends.postgresql.programs.pooling import require_own_session
@@ -104,7 +104,7 @@ class Snapshot:
             str(self.details["encoding"]),
             self.name,
             LOCK_WAIT,
-            has_transaction_timeout=has_transaction_timeout(self.connection),
+            self.reached.server_version // VERSION_DIGITS,
         )
         psql = self.programs.path(PSQL)
         with contextlib.ExitStack() as stack:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from qadb.backends.postgresql.dumping.large_tables import lock_statement
 from qadb.backends.postgresql.dumping.pieces import PIECE_BYTES
 from qadb.backends.postgresql.programs.runs import run_program
+from qadb.backends.postgresql.time_limits import no_limits
 from qadb.beside import Beside
 from qadb.errors import DatabaseFailure, DatabaseUnreachable
 
@@ -50,8 +51,6 @@ OPTIONS = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-")
 SETTINGS = """
 SET LOCAL search_path = '';
 SET LOCAL row_security = off;
-SET LOCAL statement_timeout = 0;
-SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL DateStyle = ISO;
 SET LOCAL IntervalStyle = postgres;
 SET LOCAL extra_float_digits = 3;
@@ -59,7 +58,6 @@ SET LOCAL enable_tidscan = on;
 SET LOCAL enable_seqscan = off;
 SET LOCAL jit = off;
 """
-STAY_LONG = "SET LOCAL transaction_timeout = 0;"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +67,14 @@ class CopyOrder:
     Attributes:
         snapshot: the exported one's name.
         lock_wait: how long to wait for a table, in the server's words.
-        has_transaction_timeout: the server limits how long a transaction lasts.
+        server_major: the server's major version.
     """
 
     tables: Sequence[LargeTable]
     encoding: str
     snapshot: str
     lock_wait: str
-    has_transaction_timeout: bool
+    server_major: int
 
     def script(self, turn: int, sessions: int) -> str:
         """What one session of several runs."""
@@ -85,7 +83,7 @@ class CopyOrder:
             f"SET TRANSACTION SNAPSHOT '{self.snapshot}';",
             "SET LOCAL client_encoding = 'UTF8';",
             SETTINGS,
-            STAY_LONG if self.has_transaction_timeout else "",
+            no_limits(self.server_major),
             f"SET LOCAL lock_timeout = '{self.lock_wait}';",
             f"{lock_statement(table.quoted for table in self.tables)};",
         ]

@@ -12,6 +12,7 @@ from qadb.backends.postgresql.programs.access import program_access
 from qadb.backends.postgresql.programs.finding import VERSION_DIGITS, find_programs
 from qadb.backends.postgresql.programs.pooling import require_own_session
 from qadb.backends.postgresql.programs.runs import run_program
+from qadb.backends.postgresql.time_limits import FIRST_WITH_TRANSACTION_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from qadb.backends.values import ConnectionOptions
     from qadb.settings import DatabaseUrl
 
-# pg_restore of 17 and newer says this to every server, and an older one does not know it.
-FIRST_WITH_TRANSACTION_TIMEOUT = 17
+# A newer pg_restore says this to every server, and an older one does not know it.
 UNKNOWN_SETTING = "Command was: SET transaction_timeout = 0;"
 ERROR = "pg_restore: error: "
 

@@ -15,9 +15,7 @@ import psycopg2
 from qadb.backends.postgresql.dumping.pieces import ARCHIVE, STATEMENT, PieceReader
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.restoring.analyzing import analyze
-from qadb.backends.postgresql.restoring.archive_restoring import (
-    restoring_archives,
-)
+from qadb.backends.postgresql.restoring.archive_restoring import restoring_archives
 from qadb.backends.postgresql.restoring.row_loading import load_rows
 from qadb.errors import BackupDamaged, StorageFull
 

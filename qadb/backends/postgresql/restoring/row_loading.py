@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import psycopg2
 
 from qadb.backends.postgresql.driver import catching_printed_errors
+from qadb.backends.postgresql.programs.finding import VERSION_DIGITS
 from qadb.backends.postgresql.restoring.sessions import Sessions
+from qadb.backends.postgresql.time_limits import no_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,15 +30,11 @@ WAIT_SECONDS = 0.1
 
 # As pg_restore sets them. Triggers, keys and policies come after the rows.
 PREPARE_SQL = """
-SET LOCAL statement_timeout = 0;
 SET LOCAL lock_timeout = 0;
-SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL xmloption = content;
 SET LOCAL search_path = '';
 SET LOCAL row_security = off;
 """
-FIRST_WITH_TRANSACTION_TIMEOUT = 170000
-STAY_LONG_SQL = "SET LOCAL transaction_timeout = 0"
 
 
 def load_rows(url: DatabaseUrl, rows: Iterable[Rows], count: int) -> None:
@@ -96,8 +94,7 @@ class _Pieces:
         connection.autocommit = False
         with connection.cursor() as cursor:
             cursor.execute(PREPARE_SQL)
-            if connection.info.server_version >= FIRST_WITH_TRANSACTION_TIMEOUT:
-                cursor.execute(STAY_LONG_SQL)
+            cursor.execute(no_limits(connection.info.server_version // VERSION_DIGITS))
             piece = self.take()
             while piece is not None:
                 source = _Source(piece, self)
