@@ -88,7 +88,7 @@ def write_file(
         with (
             explain_refusals(partial.target),
             partial.path.open("xb") as file,
-            Beside(moment.interrupt, "qadb-backup") as beside,
+            Beside(moment.interrupt, "qadb-backup", threads=1) as beside,
             ArchiveWriter(file) as writer,
         ):
             counting = beside.submit(lambda: database.backend.sizes.count_rows(moment.connection))

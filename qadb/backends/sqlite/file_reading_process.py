@@ -1,0 +1,96 @@
+"""Reads a SQLite file's bytes for another process, which holds its moment by a lock.
+
+It runs by itself, with the standard library alone: closing the file in the process that has it
+open through SQLite would drop that one's locks. It takes its orders from standard input, a letter
+each, and ends with it:
+
+``?``
+    Answers ``y`` where the file can't change as long as the other process reads on, else ``n``.
+``r`` and eight bytes, a number
+    Answers with so many bytes of the file.
+
+In WAL mode a file changes only where a checkpoint moves the log's pages into it, and none does
+while anybody holds the first read lock, which a reader gets who needs nothing of the log
+(https://www.sqlite.org/walformat.html#wal_locks).
+"""
+
+import contextlib
+import errno
+import os
+import signal
+import struct
+import sys
+from pathlib import Path
+
+if sys.platform == "linux":
+    import fcntl
+
+ASK, READ = b"?", b"r"
+YES, NO = b"y", b"n"
+NUMBER = struct.Struct("<Q")
+
+_FLOCK = struct.Struct("hhqqi0q")  # type, whence, start, length, process: as Linux has it
+_READ_LOCKS = range(123, 128)  # bytes of the -shm file
+_PIPE_BYTES = 1 << 20
+
+
+def main() -> None:
+    """Answer until nobody asks any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asked is told, too, and ends this
+    with contextlib.suppress(OSError):  # this user may have much in pipes already
+        fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    path, reader, device, inode = sys.argv[1], *(int(word) for word in sys.argv[2:])
+    with Path(path).open("rb", buffering=0) as file:
+        found = os.fstat(file.fileno())
+        is_same = (found.st_dev, found.st_ino) == (device, inode)
+        while order := os.read(0, 1):
+            if order == ASK:
+                os.write(1, YES if is_same and _is_frozen_by(reader, f"{path}-shm") else NO)
+            else:
+                (size,) = NUMBER.unpack(os.read(0, NUMBER.size))
+                _give(file.fileno(), size)
+
+
+def _is_frozen_by(reader: int, shared: str) -> bool:
+    """Tell whether all that the process reads is in the file, and nobody may add to that.
+
+    A reader has one of the locks: where the others are free, all of this process have the first.
+    """
+    try:
+        with Path(shared).open("rb", buffering=0) as file:
+            (kind, holder), *others = [_find_lock(file.fileno(), each) for each in _READ_LOCKS]
+    except OSError:
+        return False
+    is_alone = all(other == fcntl.F_UNLCK for other, _ in others)
+    return is_alone and (kind, holder) == (fcntl.F_RDLCK, reader)
+
+
+def _find_lock(file: int, byte: int) -> tuple[int, int]:
+    """What kind of lock would be in the way of a writer, and of which process it is."""
+    question = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+    kind, _, _, _, process = _FLOCK.unpack(fcntl.fcntl(file, fcntl.F_GETLK, question))
+    return kind, process
+
+
+def _give(file: int, size: int) -> None:
+    """Write so many bytes of the file; ends the process where the file ends too early."""
+    done = 0
+    while done < size:
+        given = _give_some(file, done, min(_PIPE_BYTES, size - done))
+        if not given:
+            sys.exit(1)
+        done += given
+
+
+def _give_some(file: int, start: int, size: int) -> int:
+    """Hand pages on as they lie in memory, where the file system has them there."""
+    try:
+        return os.splice(file, 1, size, offset_src=start)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS):
+            raise
+    return os.write(1, os.pread(file, size, start))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""A SQLite file that nobody writes to while one reads it: its bytes are those of one moment.
+
+That saves a copy, and the room for it. It needs WAL mode, a log that the file already has all of,
+and Linux, where a lock says whose it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING
+
+from qadb.backends.sqlite import file_reading_process as reading
+from qadb.backends.sqlite.connector import open_engine
+from qadb.backends.sqlite.files import resolve_file
+from qadb.errors import DatabaseFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+
+    from qadb.backends.values import ConnectionOptions
+    from qadb.settings import DatabaseUrl
+
+_ATTEMPTS = 10  # somebody may just write
+_PAUSE_SECONDS = 0.02
+_READ_BYTES = 1 << 20
+
+
+class FrozenFile:
+    """A file's bytes, while its moment is held.
+
+    Attributes:
+        connection: holds the moment, and reads it.
+        taken_at: when that was, UTC.
+    """
+
+    def __init__(self, path: Path, connection: Connection, reader: _Reader) -> None:
+        self.connection = connection
+        self.taken_at = datetime.now(UTC)
+        self._path = path
+        self._reader = reader
+
+    def read(self, size_bytes: int) -> Iterator[bytes]:
+        """Give so many bytes of the file, from its beginning.
+
+        Raises:
+            DatabaseFailure: the file can't be read to its end.
+        """
+        self._reader.order(reading.READ + reading.NUMBER.pack(size_bytes))
+        while size_bytes:
+            data = self._reader.answer(min(_READ_BYTES, size_bytes))
+            if not data:
+                raise DatabaseFailure(
+                    f"{self._path} can't be read to its end.",
+                    hint="Look at the disk and the system's log, then try again.",
+                )
+            size_bytes -= len(data)
+            yield data
+
+
+@contextmanager
+def freeze_file(url: DatabaseUrl, options: ConnectionOptions) -> Iterator[FrozenFile | None]:
+    """Hold a moment at which the file has all of the database; None where that is not certain.
+
+    Others write on: what they write stays in the log until the end of the block.
+    """
+    path = resolve_file(url)
+    with ExitStack() as stack:
+        reader = _start_reader(path, stack)
+        if reader is None:
+            yield None
+        else:
+            engine = open_engine(url, options, read_only=True, pooled=False)
+            yield _hold(path, engine, reader, stack)
+
+
+def _hold(path: Path, engine: Engine, reader: _Reader, stack: ExitStack) -> FrozenFile | None:
+    for attempt in range(_ATTEMPTS):
+        with ExitStack() as held:
+            if attempt:
+                held.enter_context(_log_in_file(path))
+            connection = held.enter_context(engine.connect())
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+            if connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() != "wal":
+                return None
+            frozen = FrozenFile(path, connection, reader)
+            if reader.is_certain():
+                stack.push(held.pop_all())
+                return frozen
+        time.sleep(_PAUSE_SECONDS)
+    return None
+
+
+@contextmanager
+def _log_in_file(path: Path) -> Iterator[None]:
+    """Move the log into the file as far as others and our rights let us."""
+    with ExitStack() as stack:
+        with suppress(sqlite3.Error):
+            connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=0)
+            stack.enter_context(closing(connection))
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        yield
+
+
+class _Reader:
+    """A process that reads the file."""
+
+    def __init__(self, orders: IO[bytes], answers: IO[bytes]) -> None:
+        self._orders = orders
+        self._answers = answers
+
+    def order(self, order: bytes) -> None:
+        """Tell it what to do; one that has ended gives no answer."""
+        with suppress(BrokenPipeError):
+            self._orders.write(order)
+
+    def answer(self, size: int) -> bytes:
+        """Return up to ``size`` bytes, and none where it has ended."""
+        return self._answers.read(size)
+
+    def is_certain(self) -> bool:
+        """Tell whether the file can't change as long as this process reads on."""
+        self.order(reading.ASK)
+        return self.answer(1) == reading.YES
+
+
+def _start_reader(path: Path, stack: ExitStack) -> _Reader | None:
+    if sys.platform != "linux":
+        return None
+    file = path.stat()
+    numbers = map(str, (os.getpid(), file.st_dev, file.st_ino))
+    command = (sys.executable, "-I", "-S", reading.__file__, str(path), *numbers)
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own file, a path and numbers, no shell
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:  # no interpreter of its own, or no room for one more process
+        return None
+    stack.enter_context(process)
+    stack.callback(process.kill)
+    if process.stdin is None or process.stdout is None:
+        raise AssertionError("both were piped")
+    return _Reader(process.stdin, process.stdout)

@@ -1,0 +1,193 @@
+"""A file is taken for frozen only where nothing can be written to it, and then nothing is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qadb.backends.sqlite.frozen_file import freeze_file
+from qadb.backends.values import ConnectionOptions
+from qadb.errors import DatabaseFailure
+from qadb.settings import DatabaseUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qadb.backends.sqlite.frozen_file import FrozenFile
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems' locks don't say whose they are: a copy is made"
+)
+
+# Each transaction changes many pages that belong together, and the log goes into the file at once.
+WRITE = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
+connection.execute("PRAGMA synchronous = OFF")
+print("ready", flush=True)
+while True:
+    connection.execute("UPDATE t SET n = n + 1")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A database whose rows all hold the same number, on some hundred pages."""
+    path = tmp_path / "qa.db"
+    with opened(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE t (n INTEGER, filling)")
+        connection.executemany("INSERT INTO t VALUES (0, zeroblob(?))", [(2000,)] * 300)
+    return path
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as connection:
+        yield connection
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Somebody in this process who goes on reading what there is now."""
+    with opened(path) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM t").fetchone()
+        yield
+
+
+def write(path: Path) -> None:
+    """Leave a change in the log."""
+    with closing(sqlite3.connect(path, timeout=0)) as connection:
+        connection.execute("UPDATE t SET n = n + 1")
+        connection.commit()
+
+
+@contextmanager
+def freezing(path: Path) -> Iterator[FrozenFile | None]:
+    with freeze_file(DatabaseUrl("sqlite", path=path), ConnectionOptions()) as frozen:
+        yield frozen
+
+
+def content_of(frozen: FrozenFile | None, path: Path) -> bytes:
+    assert frozen is not None
+    return b"".join(frozen.read(path.stat().st_size))
+
+
+def numbers_in(content: bytes, folder: Path) -> list[tuple[int]]:
+    copy = folder / "copy.db"
+    copy.write_bytes(content)
+    with opened(copy) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return connection.execute("SELECT DISTINCT n FROM t").fetchall()
+
+
+def test_what_others_write_stays_out_of_the_file_until_the_end(path: Path) -> None:
+    with freezing(path) as frozen:
+        before = content_of(frozen, path)
+        write(path)
+        with opened(path) as other:
+            assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 1, "it is busy"
+        assert content_of(frozen, path) == before
+
+    with opened(path) as other:
+        assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+
+
+def test_a_log_that_somebody_left_is_moved_into_the_file_first(path: Path, tmp_path: Path) -> None:
+    with opened(path) as somebody:  # whoever closes last would do it
+        somebody.execute("SELECT count(*) FROM t").fetchone()
+        write(path)
+        with freezing(path) as frozen:
+            assert numbers_in(content_of(frozen, path), tmp_path) == [(1,)]
+
+
+def test_a_file_that_misses_what_the_log_has_is_not_taken(path: Path) -> None:
+    """The reader keeps the log from going into the file altogether."""
+    with opened(path) as somebody:
+        somebody.execute("SELECT count(*) FROM t").fetchone()
+        write(path)
+        with reading(path):
+            write(path)
+            with freezing(path) as frozen:
+                assert frozen is None
+
+
+def test_another_reader_of_this_process_is_not_taken_for_ours(path: Path) -> None:
+    """It holds the lock that we would need, and may let it go at any time."""
+    with reading(path):
+        write(path)
+        with freezing(path) as frozen:
+            assert frozen is None
+
+
+def test_a_file_without_a_log_is_not_taken(path: Path) -> None:
+    with opened(path) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+
+    with freezing(path) as frozen:
+        assert frozen is None
+
+
+def test_no_interpreter_means_that_it_is_not_certain(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for program in ("", "/nowhere/python", "/bin/false"):
+        monkeypatch.setattr(sys, "executable", program)
+        with freezing(path) as frozen:
+            assert frozen is None
+
+
+def test_it_is_one_moment_while_somebody_writes_and_empties_the_log(
+    path: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", WRITE, str(path)]
+    seen: list[tuple[int]] = []
+    with ExitStack() as stack:
+        writer = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
+        stack.callback(writer.kill)
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        for _ in range(30):
+            with freezing(path) as frozen:
+                if frozen is None:
+                    continue  # it was never certain just then, and a copy would be made
+                first = content_of(frozen, path)
+                time.sleep(0.01)
+                assert content_of(frozen, path) == first
+                assert (
+                    numbers_in(first, tmp_path)
+                    == frozen.connection.exec_driver_sql("SELECT DISTINCT n FROM t").fetchall()
+                )
+                seen += numbers_in(first, tmp_path)
+        assert writer.poll() is None
+
+    assert len(set(seen)) > 5
+
+
+def test_a_reader_that_is_killed_is_told(path: Path) -> None:
+    with freezing(path) as frozen:
+        assert frozen is not None
+        for child in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
+            for pid in child.read_text(encoding="ascii").split():
+                if b"file_reading_process" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(int(pid), signal.SIGKILL)
+        with pytest.raises(DatabaseFailure, match="can't be read to its end"):
+            list(frozen.read(1 << 24))
+
+
+def test_a_file_that_is_shorter_than_it_says_is_told(path: Path) -> None:
+    with freezing(path) as frozen:
+        assert frozen is not None
+        with pytest.raises(DatabaseFailure, match="can't be read to its end"):
+            list(frozen.read(path.stat().st_size + 1))
