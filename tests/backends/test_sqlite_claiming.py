@@ -1,9 +1,13 @@
-"""A rebuilt file is copied into the live one while it is checked; the check has the last word."""
+"""A rebuilt file is copied into the live one while it is checked and that one saved.
+
+Whoever checks and saves has the last word.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +19,6 @@ from qadb.settings import DatabaseUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from qadb.backends.sqlite.claiming import FileClaim
 
@@ -78,3 +81,59 @@ def test_a_check_that_finds_damage_leaves_the_former_as_it_was(tmp_path: Path, p
     with closing(sqlite3.connect(live)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.execute("INSERT INTO named VALUES ('former', '')")  # nobody holds a lock
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [("WAL", ["being copied", "former", "checked"]), ("DELETE", ["former", "checked"])],
+)
+def test_a_file_without_a_log_is_saved_before_anything_is_copied(
+    tmp_path: Path, mode: str, expected: list[str]
+) -> None:
+    """A log leaves readers what they read: there the backup may go on beside."""
+    live = tmp_path / "live.sqlite3"
+    claim = claiming.FileClaim(make(live, "former", pages=SMALL), live)
+    rebuilt = make(tmp_path / "rebuilt.sqlite3", "new", pages=BIG)
+    with closing(sqlite3.connect(live)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+    asked: list[str] = []
+
+    def save() -> bool:
+        with closing(sqlite3.connect(live, timeout=0)) as writer:
+            try:
+                writer.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                asked.append("being copied")
+        asked.append(name_in(live))
+        return True
+
+    claim.put_in_place(
+        rebuilt,
+        is_damaged=False,
+        disconnect=False,
+        drop_previous=False,
+        wait_until_saved=save,
+        wait_until_sound=lambda: asked.append("checked"),
+    )
+
+    assert asked == expected
+    assert name_in(live) == "new"
+
+
+@pytest.mark.parametrize("pages", [BIG, SMALL])
+def test_a_former_that_turns_out_to_be_damaged_is_set_aside(tmp_path: Path, pages: int) -> None:
+    live = tmp_path / "live.sqlite3"
+    claim = claiming.FileClaim(make(live, "former", pages=SMALL), live)
+    rebuilt = make(tmp_path / "rebuilt.sqlite3", "new", pages=pages)
+
+    aside = claim.put_in_place(
+        rebuilt,
+        is_damaged=False,
+        disconnect=False,
+        drop_previous=False,
+        wait_until_saved=lambda: False,
+    )
+
+    assert name_in(live) == "new"
+    assert aside is not None
+    assert name_in(Path(aside)) == "former"
