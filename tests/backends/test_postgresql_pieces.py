@@ -10,7 +10,7 @@ import pytest
 
 from qadb.backends.postgresql.dumping import row_copying
 from qadb.backends.postgresql.dumping.pieces import PieceWriter
-from qadb.backends.postgresql.dumping.row_copying import TABLE_END, split_rows
+from qadb.backends.postgresql.dumping.row_copying import RANGE_END, split_rows
 from qadb.errors import (
     BackupDamaged,
 )
@@ -22,7 +22,6 @@ from tests.backends.postgresql_rich import (
 from tests.support.postgres_client import execute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from qadb.settings import DatabaseUrl
@@ -30,32 +29,37 @@ if TYPE_CHECKING:
 
 
 class Pipe:
-    """What a session writes, in parts of some size whatever is asked for."""
+    """What a session writes, in parts of some size, until it waits for an answer."""
 
-    def __init__(self, data: bytes, size: int) -> None:
-        self._data, self._size = io.BytesIO(data), size
+    def __init__(self, ranges: list[bytes], size: int) -> None:
+        self._ranges = [io.BytesIO(each + RANGE_END) for each in ranges]
+        self._size = size
+        self.answers = 0
 
     def read(self, size: int, /) -> bytes:
-        return self._data.read(min(size, self._size))
+        if self.answers == len(self._ranges):
+            return b""
+        data = self._ranges[self.answers].read(min(size, self._size))
+        assert data, "it waits for ever"
+        return data
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-def test_rows_are_cut_at_their_ends_and_told_by_table(
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 1000])
+def test_rows_are_cut_at_their_ends_and_at_those_of_ranges(
     monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    tables = [b"one\ntwo\n" * 5, b"", b"x" * 50 + b"\n" + b"\x01\\\\.\n\x01\n", b"\n\n\n", b"end\n"]
+    ranges = [b"", b"one\ntwo\n" * 5, b"", b"x" * 50 + b"\n\x01\\\\.\n\x01\n", b"\n\n\n", b"end\n"]
     for piece in (1, 4, 30):
         monkeypatch.setattr(row_copying, "PIECE_BYTES", piece)
-        found = [b""] * (len(tables) + 1)
-        pipe = Pipe(b"".join(each + TABLE_END for each in tables), size)
-
-        def splitting(pipe: Pipe) -> Iterator[row_copying.Rows]:
-            assert (yield from split_rows(pipe)) == len(tables)
-
-        for number, data in splitting(pipe):
-            assert data.endswith(b"\n")
-            found[number - 1] += data
-        assert found == [*tables, b""]
+        found = [b""] * (len(ranges) + 1)
+        pipe = Pipe(ranges, size)
+        for data in split_rows(pipe):
+            if data is None:
+                pipe.answers += 1
+            else:
+                assert data.endswith(b"\n")
+                found[pipe.answers] += data
+        assert found == [*ranges, b""]
 
 
 def test_pieces_are_read_as_they_were_written(tmp_path: Path) -> None:

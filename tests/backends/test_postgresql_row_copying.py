@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
-from itertools import count
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -16,7 +16,7 @@ import psycopg2
 import pytest
 
 from qadb.backends.postgresql.dumping import large_tables, row_copying
-from qadb.backends.postgresql.dumping.row_copying import TABLE_END
+from qadb.backends.postgresql.dumping.row_copying import RANGE_END
 from qadb.backends.postgresql.programs.access import Access
 from qadb.errors import (
     ConnectionLost,
@@ -37,7 +37,6 @@ from tests.support.roles import Role, ordinary_role
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-    from typing import IO
 
     from qadb.settings import DatabaseUrl
 
@@ -124,60 +123,91 @@ def test_sessions_that_find_no_room_leave_it_to_the_others(
     assert numbers_in(sink) == list(range(1, 1_000_001))
 
 
-class Run:
-    """A session's program, as far as it is asked."""
+# A psql of which some find no place, and some are slow; a row is a range's start and who read it.
+PSQL = """#!{python}
+import pathlib, sys, time
+numbers = pathlib.Path({numbers!r})
+number = len(list(numbers.iterdir()))
+while True:
+    try:
+        (numbers / str(number)).touch(exist_ok=False)
+        break
+    except FileExistsError:
+        number += 1
+if number in {refused}:
+    time.sleep({patience})
+    sys.exit("connection to server failed: FATAL:  sorry, too many clients already")
+for line in sys.stdin:
+    if line.startswith("COPY"):
+        time.sleep(number in {slow} and 1.0)
+        print(line.split(chr(39))[1][1:].split(",")[0], number)
+    if line.startswith(chr(92) + "echo"):
+        sys.stdout.write({mark!r})
+    sys.stdout.flush()
+"""
 
-    def __init__(self, output: bytes) -> None:
-        self.output = io.BytesIO(output)
 
-    def finish(self) -> None:
-        """It ended well."""
+@pytest.fixture
+def crew(tmp_path: Path) -> Callable[..., row_copying._Crew]:
+    """Makes two sessions for a table of four ranges; some find no place, after some time."""
 
-    def stop(self) -> None:
-        """Nothing goes on."""
+    def make(
+        *, refused: tuple[int, ...] = (), slow: tuple[int, ...] = (), patience: float = 0.0
+    ) -> row_copying._Crew:
+        numbers = tmp_path / "numbers"
+        numbers.mkdir()
+        psql = tmp_path / "psql"
+        psql.write_text(
+            PSQL.format(
+                python=sys.executable,
+                numbers=str(numbers),
+                refused=refused,
+                slow=slow,
+                patience=patience,
+                mark=RANGE_END.decode(),
+            )
+        )
+        psql.chmod(0o700)
+        table = large_tables.LargeTable("public", "t", ("n",), 4, 1)
+        order = row_copying.CopyOrder((table,), "UTF8", "1", "1s", 18)
+        return row_copying._Crew(order, 2, psql, Access("", {}), parsed("postgresql://h/d"))
+
+    return make
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
-@pytest.mark.parametrize("others", ["still at work", "done"])
-def test_rows_of_a_session_that_can_not_connect_are_never_forgotten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: str
+@pytest.mark.parametrize("patience", [0.0, 2.0], ids=["others at work", "others done"])
+def test_a_session_that_can_not_connect_leaves_all_to_the_others(
+    crew: Callable[..., row_copying._Crew], patience: float
 ) -> None:
-    """Whoever could take them may just have ended; then it is a failure."""
-    order = row_copying.CopyOrder(
-        (large_tables.LargeTable("public", "t", ("n",), 4, 1),), "UTF8", "1", "1s", 18
-    )
-    numbers, scripts = count(), dict[int, str]()
+    made = crew(refused=(0,), patience=patience)
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(made.work) for _ in range(2)]
+        assert list(made.take_all()) == [(1, b"%d 1\n" % n) for n in range(4)]
 
-    @contextmanager
-    def run_program(*_: object, stdin: IO[bytes], **__: object) -> Iterator[Run]:
-        number = next(numbers)
-        scripts[number] = stdin.read().decode()
-        if number == 0 and others == "still at work":
-            wait_until(lambda: 1 in scripts and len(crew._scripts) == 1)
-        if number == 1:
-            if others == "done":
-                wait_until(lambda: crew._at_work == 1)
-            raise DatabaseUnreachable("too many connections")
-        yield Run(b"1\n" + TABLE_END)
+    assert [each.result() for each in futures] == [None, None]
 
-    monkeypatch.setattr(row_copying, "run_program", run_program)
-    access = Access("", {})
-    crew = row_copying._Crew(order, 2, tmp_path, access, parsed("postgresql://h/d"), tmp_path)
+
+def test_it_is_an_error_where_no_session_can_connect(
+    crew: Callable[..., row_copying._Crew],
+) -> None:
+    made = crew(refused=(0, 1))
     with ThreadPoolExecutor(2) as pool:
         for _ in range(2):
-            pool.submit(crew.work)
-        if others == "done":
-            with pytest.raises(DatabaseUnreachable):
-                list(crew.take_all())
-        else:
-            assert list(crew.take_all()) == [(1, b"1\n")] * 2
-            assert scripts[2] == scripts[1] != scripts[0]
+            pool.submit(made.work)
+        with pytest.raises(DatabaseUnreachable, match="too many clients"):
+            list(made.take_all())
+
+
+def test_all_sessions_have_work_until_the_end(crew: Callable[..., row_copying._Crew]) -> None:
+    """Whichever is quick reads more."""
+    made = crew(slow=(0,))
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(made.work)
+        pool.submit(made.work)
+        found = [data.split() for _, data in made.take_all()]
+
+    assert sorted(start for start, _ in found) == [b"0", b"1", b"2", b"3"]
+    assert [session for _, session in found].count(b"1") == 3
 
 
 def test_no_session_shows_the_password(

@@ -112,9 +112,7 @@ class Snapshot:
                 contextlib.closing(self._run_pg_dump(access, PIECE_BYTES))
             )
             writer.write_archive(next(archive))  # it is connected: others may take what is left
-            rows = stack.enter_context(
-                copying_rows(order, jobs, psql, access, self.url, self.folder)
-            )
+            rows = stack.enter_context(copying_rows(order, jobs, psql, access, self.url))
             for data in archive:
                 writer.write_archive(data)
             for number, table in enumerate(self.tables, start=1):

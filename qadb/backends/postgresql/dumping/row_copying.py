@@ -1,19 +1,19 @@
 """Reads large tables out on several sessions at once, all of them at one moment.
 
 Each session is a psql: it takes the server's rows as fast as they come, which an interpreter that
-is asked for every row does not. Its ranges are every so-many-th of each table.
+is asked for every row does not. It is told of a range when it has read the one before, so that all
+have work until the end.
 """
 
 from __future__ import annotations
 
 import logging
-import tempfile
+import os
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from queue import Full, Queue
-from threading import Lock
-from typing import TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from qadb.backends.postgresql.dumping.large_tables import lock_statement
 from qadb.backends.postgresql.dumping.pieces import PIECE_BYTES
@@ -23,7 +23,7 @@ from qadb.beside import Beside
 from qadb.errors import DatabaseFailure, DatabaseUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from qadb.backends.base_backups import ByteSource
@@ -37,11 +37,9 @@ logger = logging.getLogger(__name__)
 Rows: TypeAlias = "tuple[int, bytes]"
 """The number of a table, from 1, and some whole rows of it."""
 
-# No line of COPY's text is this: there, a backslash always begins an escape of its own. The mark
-# before it is quickly looked for, as it is rare.
-RARE = b"\x01"
-TABLE_END = RARE + b"\\.\n"
-ECHO_TABLE_END = r"\echo '\001\\.'"
+# Nothing in COPY's text ends in this: there, a backslash begins an escape, of which this is none.
+RANGE_END = b"\x01\\.\n"
+ECHO_RANGE_END = r"\echo '\001\\.'"
 READ_BYTES = 1 << 18
 WAIT_SECONDS = 0.1
 
@@ -76,9 +74,10 @@ class CopyOrder:
     lock_wait: str
     server_major: int
 
-    def script(self, turn: int, sessions: int) -> str:
-        """What one session of several runs."""
-        lines = [
+    @property
+    def opening(self) -> str:
+        """What a session begins with; where it ends, the tables are kept."""
+        return _lines(
             "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;",
             f"SET TRANSACTION SNAPSHOT '{self.snapshot}';",
             "SET LOCAL client_encoding = 'UTF8';",
@@ -86,11 +85,21 @@ class CopyOrder:
             no_limits(self.server_major),
             f"SET LOCAL lock_timeout = '{self.lock_wait}';",
             f"{lock_statement(table.quoted for table in self.tables)};",
-        ]
-        for table in self.tables:
-            lines += [f"{each};" for each in table.copies_out(self.encoding)[turn::sessions]]
-            lines.append(ECHO_TABLE_END)
-        return "\n".join([*lines, "COMMIT;", ""])
+            ECHO_RANGE_END,
+        )
+
+    def ranges(self) -> Iterator[tuple[int, str]]:
+        """The number of a table, from 1, and what gives a range of it; the smallest tables last."""
+        for number, table in enumerate(self.tables, start=1):
+            for statement in table.copies_out(self.encoding):
+                yield number, _lines(f"{statement};", ECHO_RANGE_END)
+
+
+CLOSING = "COMMIT;\n"
+
+
+def _lines(*lines: str) -> str:
+    return "\n".join([*lines, ""])
 
 
 @contextmanager
@@ -100,7 +109,6 @@ def copying_rows(
     program: Path,
     access: Access,
     url: DatabaseUrl,
-    folder: Path,
 ) -> Iterator[Iterator[Rows]]:
     """Begin to read; gives all rows of all tables, in any order.
 
@@ -113,12 +121,11 @@ def copying_rows(
         program: psql.
         access: how it reaches the database.
         url: the same database.
-        folder: for what it takes on the way; nothing stays there.
 
     Raises:
         QadbError: a session failed.
     """
-    crew = _Crew(order, sessions, program, access, url, folder)
+    crew = _Crew(order, sessions, program, access, url)
     with Beside(crew.stop, "qadb-copy", sessions) as beside:
         for _ in range(sessions):
             beside.submit(crew.work)
@@ -126,27 +133,19 @@ def copying_rows(
 
 
 class _Crew:
-    """Threads that each have a psql work through a script; another one where it can't connect."""
+    """Threads that each have a psql read one range after the other, while there are any."""
 
     def __init__(
-        self,
-        order: CopyOrder,
-        sessions: int,
-        program: Path,
-        access: Access,
-        url: DatabaseUrl,
-        folder: Path,
+        self, order: CopyOrder, sessions: int, program: Path, access: Access, url: DatabaseUrl
     ) -> None:
-        self._tables = len(order.tables)
-        self._program, self._access, self._url, self._folder = program, access, url, folder
-        self._scripts = deque(order.script(turn, sessions) for turn in range(sessions))
+        self._program, self._access, self._url = program, access, url
+        self._opening = order.opening
+        self._ranges = deque(order.ranges())
         self._ready: Queue[Rows | BaseException | None] = Queue(sessions)
         self._runs: list[ProgramRun] = []
         self._sessions = sessions
+        self._unreachable: DatabaseUnreachable | None = None
         self._is_over = False
-        self._lock = Lock()
-        self._at_work = sessions
-        self._finished = 0
 
     def take_all(self) -> Iterator[Rows]:
         """Take what there is until every thread has ended."""
@@ -159,21 +158,21 @@ class _Crew:
                 ended += 1
             else:
                 yield found
-        if self._finished < self._sessions:
-            raise DatabaseFailure(f"Not all of {self._url.shown} was read.")
+        if self._ranges:  # nobody was there to take them
+            raise self._unreachable or DatabaseFailure(f"Not all of {self._url.shown} was read.")
 
     def stop(self) -> None:
         """Have the threads end, whatever they wait for."""
-        self._scripts.clear()
+        self._ranges.clear()
         self._is_over = True
         for run in [*self._runs]:
             run.stop()
 
     def work(self) -> None:
-        """Work through one script after the other."""
+        """Have one session read; where it can't connect, the others do it all."""
         try:
-            while (script := self._next_script()) is not None and self._run(script):
-                pass
+            for rows in self._read():
+                self._give(rows)
         except BaseException as error:
             self._give(error)
             raise
@@ -186,85 +185,102 @@ class _Crew:
                 self._ready.put(found, timeout=WAIT_SECONDS)
                 return
 
-    def _next_script(self) -> str | None:
-        """What is to be done; who has got none is at work no more."""
-        with self._lock:
-            if self._scripts:
-                return self._scripts.popleft()
-            self._at_work -= 1
-            return None
-
-    def _run(self, script: str) -> bool:
-        """Run one to its end; False where there is no connection and others will do it."""
-        has_begun = False
-        try:
-            for rows in self._read(script):
-                has_begun = True
-                self._give(rows)
-        except DatabaseUnreachable as error:
-            if has_begun or not self._leave_to_others(script):
-                raise
-            logger.info("Copying with fewer sessions: %s", error.message)
-            return False
-        with self._lock:
-            self._finished += 1
-        return True
-
-    def _leave_to_others(self, script: str) -> bool:
-        """Put a script back; False where nobody is there to take it."""
-        with self._lock:
-            if self._at_work == 1:
-                return False
-            self._at_work -= 1
-            self._scripts.append(script)
-            return True
-
-    def _read(self, script: str) -> Generator[Rows]:
-        with tempfile.TemporaryFile(dir=self._folder) as file:
-            file.write(script.encode())
-            file.seek(0)
-            with run_program(
-                self._program, OPTIONS, self._access, self._url, stdin=file, piped=True
-            ) as run:
-                self._runs.append(run)
-                tables = yield from split_rows(run.output)
+    def _read(self) -> Iterator[Rows]:
+        with ExitStack() as stack:
+            taken, given = (stack.enter_context(each) for each in _open_pipe())
+            run = stack.enter_context(
+                run_program(
+                    self._program, OPTIONS, self._access, self._url, stdin=taken, piped=True
+                )
+            )
+            taken.close()  # psql has its own
+            self._runs.append(run)
+            session = _Session(given, self._opening)
+            for data in split_rows(_Arriving(run.output)):
+                if data is None:
+                    session.order(self._ranges)
+                else:
+                    yield session.table, data
+            try:
                 run.finish()
-        if tables != self._tables:
+            except DatabaseUnreachable as error:
+                if session.has_begun:
+                    raise
+                logger.info("Copying with fewer sessions: %s", error.message)
+                self._unreachable = error
+                return
+        if not session.has_ended:
             raise DatabaseFailure(f"psql ended before it had read all of {self._url.shown}.")
 
 
-def split_rows(output: ByteSource) -> Generator[Rows, None, int]:
-    """Cut what a session writes into pieces of whole rows; returns how many tables came to an end.
+class _Session:
+    """What a psql is told.
 
-    A piece that ends within a row waits for the rest of it.
+    Attributes:
+        table: the number of the one that it reads.
+        has_begun: it has answered.
+        has_ended: it was told that nothing more comes.
     """
-    table, waiting, size = 1, list[bytes](), 0
-    while True:
-        data = output.read(READ_BYTES)
+
+    def __init__(self, orders: IO[bytes], opening: str) -> None:
+        self._orders = orders
+        self.table = 0
+        self.has_begun = self.has_ended = False
+        self._say(opening)
+
+    def order(self, ranges: deque[tuple[int, str]]) -> None:
+        """Tell it of the next range; of the end where there is none."""
+        self.has_begun = True
+        try:
+            self.table, statement = ranges.popleft()
+        except IndexError:
+            self._say(CLOSING)
+            self._orders.close()
+            self.has_ended = True
+        else:
+            self._say(statement)
+
+    def _say(self, words: str) -> None:
+        """It waits for this, so it takes it; what has ended is told by its exit status."""
+        with suppress(BrokenPipeError):
+            self._orders.write(words.encode())
+
+
+class _Arriving:
+    """What a program writes, as it comes: reading waits for no more than is there."""
+
+    def __init__(self, output: IO[bytes]) -> None:
+        self._file = output.fileno()
+
+    def read(self, size: int, /) -> bytes:
+        return os.read(self._file, size)
+
+
+def _open_pipe() -> tuple[IO[bytes], IO[bytes]]:
+    """An end to take from and one to give to, which takes all at once."""
+    taken, given = os.pipe()
+    return os.fdopen(taken, "rb", 0), os.fdopen(given, "wb", 0)
+
+
+def split_rows(output: ByteSource) -> Iterator[bytes | None]:
+    """Cut what a session writes into pieces of whole rows; None stands where a range ends.
+
+    It waits for an answer there, so nothing comes after it before that.
+    """
+    waiting, size, tail = list[bytes](), 0, b""
+    while data := output.read(READ_BYTES):
         waiting.append(data)
         size += len(data)
-        if data and (size < PIECE_BYTES or b"\n" not in data):
-            continue
-        block = b"".join(waiting)
-        while (end := _find_end(block)) >= 0:
-            if end:
-                yield table, block[:end]
-            table += 1
-            block = block[end + len(TABLE_END) :]
-        cut = block.rfind(b"\n") + 1
-        if cut:
-            yield table, block[:cut]
-        if not data:
-            return table - 1
-        waiting = [block[cut:]]
-        size = len(waiting[0])
-
-
-def _find_end(block: bytes) -> int:
-    """Where a table ends in a block that begins with a line; -1 where none does."""
-    if RARE not in block:
-        return -1
-    if block.startswith(TABLE_END):
-        return 0
-    found = block.find(b"\n" + TABLE_END)
-    return found + 1 if found >= 0 else -1
+        tail = (tail + data)[-len(RANGE_END) :]
+        if tail == RANGE_END:
+            block = b"".join(waiting)[: -len(RANGE_END)]
+            if block:
+                yield block
+            yield None
+            waiting, size = [], 0
+        elif size >= PIECE_BYTES and b"\n" in data:
+            block = b"".join(waiting)
+            cut = block.rfind(b"\n") + 1
+            yield block[:cut]
+            waiting = [block[cut:]]
+            size = len(waiting[0])
