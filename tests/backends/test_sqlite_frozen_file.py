@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from qadb.backends.sqlite import frozen_file
 from qadb.backends.sqlite.frozen_file import freeze_file
 from qadb.backends.values import ConnectionOptions
 from qadb.errors import DatabaseFailure
@@ -137,6 +138,31 @@ def test_a_file_without_a_log_is_not_taken(path: Path) -> None:
 
     with freezing(path) as frozen:
         assert frozen is None
+
+
+def test_a_large_file_is_not_taken(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log would become long meanwhile, and every commit of others slow."""
+    monkeypatch.setattr(frozen_file, "MOST_BYTES", path.stat().st_size - 1)
+    with freezing(path) as frozen:
+        assert frozen is None
+    monkeypatch.setattr(frozen_file, "MOST_BYTES", path.stat().st_size)
+    with freezing(path) as frozen:
+        assert frozen is not None
+
+
+def test_it_tells_whether_it_lies_in_memory(path: Path) -> None:
+    """Some file systems can't tell of what was just read."""
+    path.read_bytes()
+    with path.open("rb") as file:
+        try:
+            os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT)
+            can_tell = True
+        except OSError:
+            can_tell = False
+
+    with freezing(path) as frozen:
+        assert frozen is not None
+        assert frozen.is_in_memory() == can_tell
 
 
 def test_no_interpreter_means_that_it_is_not_certain(

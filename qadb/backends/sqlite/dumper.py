@@ -101,7 +101,10 @@ def freeze(
         if frozen is not None:
             size_bytes = database_size(frozen.connection)
             path, read = resolve_file(url), partial(frozen.read, size_bytes)
-            yield _describe(path, frozen.taken_at, frozen.connection, read)
+            moment = _describe(path, frozen.taken_at, frozen.connection, read)
+            if frozen.is_in_memory():
+                moment.is_read.set()
+            yield moment
             return
         path = folder / CONTENT_NAME
         live = open_engine(url, options, read_only=True, pooled=False)

@@ -1,7 +1,8 @@
 """A SQLite file that nobody writes to while one reads it: its bytes are those of one moment.
 
 That saves a copy, and the room for it. It needs WAL mode, a log that the file already has all of,
-and Linux, where a lock says whose it is.
+and Linux, where a lock says whose it is. Others' commits try to move the log into the file, and
+take the longer for it the longer the log has become: a large file is rather copied.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 from qadb.backends.sqlite import file_reading_process as reading
 from qadb.backends.sqlite.connector import open_engine
 from qadb.backends.sqlite.files import resolve_file
+from qadb.backends.sqlite.sizes import database_size
 from qadb.errors import DatabaseFailure
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 10  # somebody may just write
 _PAUSE_SECONDS = 0.02
 _READ_BYTES = 1 << 20
+MOST_BYTES = 4 << 30
 
 
 class FrozenFile:
@@ -47,6 +50,10 @@ class FrozenFile:
         self.taken_at = datetime.now(UTC)
         self._path = path
         self._reader = reader
+
+    def is_in_memory(self) -> bool:
+        """Tell whether reading it in any order takes no longer than in its own."""
+        return self._reader.agrees(reading.ASK_MEMORY)
 
     def read(self, size_bytes: int) -> Iterator[bytes]:
         """Give so many bytes of the file, from its beginning.
@@ -89,10 +96,11 @@ def _hold(path: Path, engine: Engine, reader: _Reader, stack: ExitStack) -> Froz
                 held.enter_context(_log_in_file(path))
             connection = held.enter_context(engine.connect())
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
-            if connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() != "wal":
+            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+            if mode != "wal" or database_size(connection) > MOST_BYTES:
                 return None
             frozen = FrozenFile(path, connection, reader)
-            if reader.is_certain():
+            if reader.agrees(reading.ASK):
                 stack.push(held.pop_all())
                 return frozen
         time.sleep(_PAUSE_SECONDS)
@@ -126,9 +134,9 @@ class _Reader:
         """Return up to ``size`` bytes, and none where it has ended."""
         return self._answers.read(size)
 
-    def is_certain(self) -> bool:
-        """Tell whether the file can't change as long as this process reads on."""
-        self.order(reading.ASK)
+    def agrees(self, question: bytes) -> bool:
+        """Tell whether it answers a question with yes."""
+        self.order(question)
         return self.answer(1) == reading.YES
 
 
