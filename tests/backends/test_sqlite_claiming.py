@@ -6,6 +6,8 @@ Whoever checks and saves has the last word.
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ import pytest
 
 from qadb.backends.sqlite import claiming
 from qadb.backends.sqlite.copying import PAGES_AT_ONCE
-from qadb.errors import BackupDamaged
+from qadb.errors import BackupDamaged, StorageFull
 from qadb.settings import DatabaseUrl
 
 if TYPE_CHECKING:
@@ -137,3 +139,62 @@ def test_a_former_that_turns_out_to_be_damaged_is_set_aside(tmp_path: Path, page
     assert name_in(live) == "new"
     assert aside is not None
     assert name_in(Path(aside)) == "former"
+
+
+def test_a_file_that_can_not_be_read_any_more_is_replaced_only_when_it_is_saved(
+    tmp_path: Path,
+) -> None:
+    """It could be when it was looked at first, so somebody still saves it."""
+    live = tmp_path / "live.sqlite3"
+    live.write_bytes(b"no database" * 100)
+    claim = claiming.FileClaim(DatabaseUrl("sqlite", path=live), live)
+    rebuilt = make(tmp_path / "rebuilt.sqlite3", "new", pages=SMALL)
+
+    def fail() -> bool:
+        raise StorageFull("There is no room.")
+
+    def put_in_place(save: Callable[[], bool]) -> str | None:
+        return claim.put_in_place(
+            rebuilt,
+            is_damaged=False,
+            disconnect=False,
+            drop_previous=False,
+            wait_until_saved=save,
+        )
+
+    with pytest.raises(StorageFull):
+        put_in_place(fail)
+    assert live.read_bytes().startswith(b"no database")
+
+    assert put_in_place(lambda: False) is not None
+    assert name_in(live) == "new"
+
+
+def test_time_that_saving_takes_is_none_that_somebody_holds_a_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claiming, "BUSY_SECONDS", 0.5)
+    live = tmp_path / "live.sqlite3"
+    claim = claiming.FileClaim(make(live, "former", pages=SMALL), live)
+    rebuilt = make(tmp_path / "rebuilt.sqlite3", "new", pages=SMALL)
+    holds = threading.Event()
+
+    def hold_for_a_moment() -> None:
+        with closing(sqlite3.connect(live, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            holds.set()
+            time.sleep(0.1)
+
+    holder = threading.Thread(target=hold_for_a_moment)
+
+    def save() -> bool:
+        time.sleep(1)
+        holder.start()
+        return holds.wait(30)
+
+    claim.put_in_place(
+        rebuilt, is_damaged=False, disconnect=False, drop_previous=False, wait_until_saved=save
+    )
+    holder.join()
+
+    assert name_in(live) == "new"

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
-from qadb.backends.sqlite import frozen_file
+from qadb.backends.sqlite import file_reading_process, frozen_file
+from qadb.backends.sqlite.claiming import _find_processes
 from qadb.backends.sqlite.frozen_file import freeze_file
 from qadb.backends.values import ConnectionOptions
 from qadb.errors import DatabaseFailure
 from qadb.settings import DatabaseUrl
+from tests.support.unprivileged import NOBODY, open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from qadb.backends.sqlite.frozen_file import FrozenFile
 
@@ -43,8 +45,11 @@ while True:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    return make(tmp_path / "qa.db")
+
+
+def make(path: Path) -> Path:
     """A database whose rows all hold the same number, on some hundred pages."""
-    path = tmp_path / "qa.db"
     with opened(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE t (n INTEGER, filling)")
@@ -72,6 +77,16 @@ def write(path: Path) -> None:
     with closing(sqlite3.connect(path, timeout=0)) as connection:
         connection.execute("UPDATE t SET n = n + 1")
         connection.commit()
+
+
+def _readers() -> list[psutil.Process]:
+    """The processes that read a file for this one."""
+    children = psutil.Process().children()
+    return [each for each in children if "file_reading_process" in " ".join(each.cmdline())]
+
+
+def _commands_of_readers() -> list[str]:
+    return [" ".join(each.cmdline()) for each in _readers()]
 
 
 @contextmanager
@@ -165,10 +180,84 @@ def test_it_tells_whether_it_lies_in_memory(path: Path) -> None:
         assert frozen.is_in_memory() == can_tell
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_reader_who_may_not_write_the_logs_index_is_not_certain() -> None:
+    """It holds the first lock, too, and may read the log all the same."""
+    with open_folder() as folder:
+        path = make(folder / "qa.db")
+        with reading(path):
+            assert _is_certain_to_another_process(path)
+            path.with_name("qa.db-shm").chmod(0o444)
+            assert not _is_certain_to_another_process(path, NOBODY)
+
+
+def _is_certain_to_another_process(path: Path, user: int | None = None) -> bool:
+    reader = os.getpid()
+    child = os.fork()
+    if child == 0:
+        try:
+            if user is not None and os.geteuid() == 0:
+                os.setresuid(user, user, user)
+            file = os.open(path, os.O_RDONLY)
+            os._exit(file_reading_process._is_frozen_by(reader, path, file))
+        finally:
+            os._exit(2)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in (0, 1)
+    return status == 1
+
+
+def test_a_file_that_another_was_put_in_place_of_is_not_taken(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.db"
+    with opened(other) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE t (n)")
+    start = frozen_file._start_reader
+
+    def start_and_replace(path: Path, stack: ExitStack) -> object:
+        started = start(path, stack)
+        while not any(str(path) in command for command in _commands_of_readers()):
+            time.sleep(0.001)
+        time.sleep(0.2)  # it has the file open by now; where not, it opens the other, rightly
+        other.rename(path)
+        return started
+
+    monkeypatch.setattr(frozen_file, "_start_reader", start_and_replace)
+    with freezing(path) as frozen:
+        assert frozen is None
+
+
+def test_nobody_takes_the_reading_process_for_another_user(path: Path) -> None:
+    with freezing(path) as frozen:
+        content_of(frozen, path)
+        assert len(_readers()) == 1
+        assert _find_processes(path) == ()
+
+
+def test_no_process_stays_where_it_is_not_certain(path: Path) -> None:
+    with opened(path) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    with freezing(path):
+        assert _readers() == []
+
+
+def test_bytes_that_can_not_be_handed_on_are_copied(path: Path, tmp_path: Path) -> None:
+    """As from one file to another, which the system refuses."""
+    script, given = str(file_reading_process.__file__), tmp_path / "given"
+    order = file_reading_process.READ + file_reading_process.NUMBER.pack(path.stat().st_size)
+    with given.open("wb") as file:
+        command = [sys.executable, "-I", script, str(path), "1"]
+        subprocess.run(command, input=order, stdout=file, check=True)
+
+    assert given.read_bytes() == path.read_bytes()
+
+
 def test_no_interpreter_means_that_it_is_not_certain(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for program in ("", "/nowhere/python", "/bin/false"):
+    for program in (None, "", "/nowhere/python", "/bin/false"):
         monkeypatch.setattr(sys, "executable", program)
         with freezing(path) as frozen:
             assert frozen is None
@@ -204,10 +293,8 @@ def test_it_is_one_moment_while_somebody_writes_and_empties_the_log(
 def test_a_reader_that_is_killed_is_told(path: Path) -> None:
     with freezing(path) as frozen:
         assert frozen is not None
-        for child in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
-            for pid in child.read_text(encoding="ascii").split():
-                if b"file_reading_process" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    os.kill(int(pid), signal.SIGKILL)
+        for process in _readers():
+            process.kill()
         with pytest.raises(DatabaseFailure, match="can't be read to its end"):
             list(frozen.read(1 << 24))
 

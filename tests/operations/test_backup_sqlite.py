@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+from qadb.backends.sqlite import dumper
+from qadb.backends.sqlite.frozen_file import FrozenFile
+from qadb.backends.values import ConnectionOptions
 from qadb.operations.backup import BackupOptions, create_backup
 from qadb.operations.init import init_database
 from qadb.operations.verify import verify_backup
@@ -76,3 +81,26 @@ def test_a_file_is_copied_while_somebody_reads_an_older_state(
     execute(database, CHANGE)
 
     assert "Copying" in back_up(database, tmp_path / "backups")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' locks don't say whose they are")
+@pytest.mark.parametrize("ends", ["written", "interrupted"])
+def test_a_file_on_a_cold_disk_is_checked_when_it_was_read(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """In its own order; and nobody waits for that who is to end."""
+    monkeypatch.setattr(FrozenFile, "is_in_memory", lambda _: False)
+    with (
+        dumper.freeze(
+            database.url, ConnectionOptions(), folder=tmp_path, on_bytes=lambda _: None
+        ) as moment,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        checking = pool.submit(moment.check)
+        with pytest.raises(TimeoutError):
+            checking.result(0.2)
+        if ends == "written":
+            moment.write(io.BytesIO(), lambda _: None, jobs=1)
+        else:
+            moment.interrupt()
+        checking.result(30)

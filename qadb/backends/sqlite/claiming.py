@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qadb.backends.base_backups import already_saved, already_sound
+from qadb.backends.sqlite import file_reading_process
 from qadb.backends.sqlite.copying import PAGES_AT_ONCE
 from qadb.backends.sqlite.errors import translate, translate_os_error
 from qadb.backends.sqlite.files import make_folder, resolve_file
@@ -85,11 +86,13 @@ class FileClaim:
         del disconnect, drop_previous
         source = resolve_file(rebuilt)
         try:
-            if self._path.exists() and not is_damaged and _is_readable(self._path):
-                with contextlib.suppress(_DamagedError):
-                    _copy_into(source, self._path, _Waits(wait_until_saved, wait_until_sound))
+            waits = _Waits(wait_until_saved, wait_until_sound)
+            with contextlib.suppress(_DamagedError):
+                if self._path.exists() and not is_damaged and _is_readable(self._path):
+                    _copy_into(source, self._path, waits)
                     return None
-            wait_until_sound()
+                waits.until_saved()
+            waits.until_sound()
             return self._replace(source)
         except sqlite3.Error as error:
             raise translate(error, self._url) from error
@@ -191,12 +194,14 @@ class _Watch:
     def __init__(self, live: Path, waits: _Waits) -> None:
         self._live = live
         self._waits = waits
-        self._deadline = time.monotonic() + BUSY_SECONDS
+        self._locked_since: float | None = None
 
     def __call__(self, status: int, remaining: int, _total: int) -> None:
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             self._wait_or_give_up()
-        elif remaining <= PAGES_AT_ONCE:
+            return
+        self._locked_since = None
+        if remaining <= PAGES_AT_ONCE:
             self.wait()
 
     def wait(self) -> None:
@@ -205,7 +210,10 @@ class _Watch:
         self._waits.until_sound()
 
     def _wait_or_give_up(self) -> None:
-        if time.monotonic() > self._deadline:
+        now = time.monotonic()
+        if self._locked_since is None:
+            self._locked_since = now
+        if now > self._locked_since + BUSY_SECONDS:
             users = ", ".join(_find_processes(self._live)) or "somebody"
             raise DatabaseInUse(
                 f"{self._live} is locked by {users} for longer than {BUSY_SECONDS:.0f} s.",
@@ -274,9 +282,19 @@ def _set_aside(path: Path) -> str | None:
 
 def _find_processes(path: Path) -> tuple[str, ...]:
     """Who else has the file open: on Linux, and of other users as root only."""
-    others = (p for p in Path("/proc").glob("[0-9]*") if int(p.name) != os.getpid())
-    found = (f"{_name_of(p)} (pid {p.name})" for p in others if _has_open(p, path))
-    return tuple(sorted(found))
+    holders = (p for p in Path("/proc").glob("[0-9]*") if _has_open(p, path) and not _is_ours(p))
+    return tuple(sorted(f"{_name_of(p)} (pid {p.name})" for p in holders))
+
+
+def _is_ours(process: Path) -> bool:
+    """Tell whether it is this process, or one that reads for it."""
+    own = str(os.getpid())
+    if process.name == own:
+        return True
+    with contextlib.suppress(OSError):
+        words = (process / "cmdline").read_bytes().split(b"\0")
+        return os.fsencode(file_reading_process.__file__) in words and own.encode() in words
+    return False
 
 
 def _has_open(process: Path, path: Path) -> bool:

@@ -12,12 +12,12 @@ each, and ends with it:
     Answers with so many bytes of the file.
 
 In WAL mode a file changes only where a checkpoint moves the log's pages into it, and none does
-while anybody holds the first read lock, which a reader gets who needs nothing of the log
-(https://www.sqlite.org/walformat.html#wal_locks).
+while anybody holds the first read lock (https://www.sqlite.org/walformat.html#wal_locks). A reader
+gets that one who needs nothing of the log; and one who may not write the index of the log, whose
+own is then in no file, and who may need all of it.
 """
 
 import contextlib
-import errno
 import os
 import signal
 import struct
@@ -42,32 +42,33 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asked is told, too, and ends this
     with contextlib.suppress(OSError):  # this user may have much in pipes already
         fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    path, reader, device, inode = sys.argv[1], *(int(word) for word in sys.argv[2:])
-    with Path(path).open("rb", buffering=0) as file:
-        found = os.fstat(file.fileno())
-        is_same = (found.st_dev, found.st_ino) == (device, inode)
+    path, reader = Path(sys.argv[1]), int(sys.argv[2])
+    with path.open("rb", buffering=0) as file:
         while order := os.read(0, 1):
             if order == ASK:
-                os.write(1, YES if is_same and _is_frozen_by(reader, f"{path}-shm") else NO)
+                os.write(1, YES if _is_frozen_by(reader, path, file.fileno()) else NO)
             elif order == ASK_MEMORY:
-                os.write(1, YES if _is_in_memory(file.fileno(), found.st_size) else NO)
+                os.write(1, YES if _is_in_memory(file.fileno()) else NO)
             else:
                 (size,) = NUMBER.unpack(os.read(0, NUMBER.size))
                 _give(file.fileno(), size)
 
 
-def _is_frozen_by(reader: int, shared: str) -> bool:
+def _is_frozen_by(reader: int, path: Path, file: int) -> bool:
     """Tell whether all that the process reads is in the file, and nobody may add to that.
 
     A reader has one of the locks: where the others are free, all of this process have the first.
+    Where we may write the log's index, the reader, who has our rights, has no other one.
     """
     try:
-        with Path(shared).open("rb", buffering=0) as file:
-            (kind, holder), *others = [_find_lock(file.fileno(), each) for each in _READ_LOCKS]
+        index = path.with_name(f"{path.name}-shm")
+        with index.open("r+b", buffering=0) as shared:
+            (kind, holder), *others = [_find_lock(shared.fileno(), each) for each in _READ_LOCKS]
+        is_same = os.path.samestat(path.stat(), os.fstat(file))
     except OSError:
         return False
     is_alone = all(other == fcntl.F_UNLCK for other, _ in others)
-    return is_alone and (kind, holder) == (fcntl.F_RDLCK, reader)
+    return is_same and is_alone and (kind, holder) == (fcntl.F_RDLCK, reader)
 
 
 def _find_lock(file: int, byte: int) -> tuple[int, int]:
@@ -77,12 +78,13 @@ def _find_lock(file: int, byte: int) -> tuple[int, int]:
     return kind, process
 
 
-def _is_in_memory(file: int, size: int) -> bool:
+def _is_in_memory(file: int) -> bool:
     """Tell whether reading would wait for no disk; where the system can't tell, it may."""
+    size = os.fstat(file).st_size
     try:
         for number in range(_SAMPLES):
             os.preadv(file, [bytearray(1)], size * number // _SAMPLES, os.RWF_NOWAIT)
-    except OSError:
+    except (OSError, AttributeError):  # older C libraries do not know the last of these
         return False
     return True
 
@@ -98,13 +100,13 @@ def _give(file: int, size: int) -> None:
 
 
 def _give_some(file: int, start: int, size: int) -> int:
-    """Hand pages on as they lie in memory, where the file system has them there."""
+    """Hand pages on as they lie in memory, where the file system lets us."""
     try:
         return os.splice(file, 1, size, offset_src=start)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOSYS):
-            raise
-    return os.write(1, os.pread(file, size, start))
+    except BrokenPipeError:
+        raise
+    except OSError:  # a disk that fails does so once more
+        return os.write(1, os.pread(file, size, start))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ take the longer for it the longer the log has become: a large file is rather cop
 from __future__ import annotations
 
 import os
+import select
 import sqlite3
 import subprocess
 import sys
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 10  # somebody may just write
 _PAUSE_SECONDS = 0.02
+_ANSWER_SECONDS = 10
 _READ_BYTES = 1 << 20
 MOST_BYTES = 4 << 30
 
@@ -81,12 +83,21 @@ def freeze_file(url: DatabaseUrl, options: ConnectionOptions) -> Iterator[Frozen
     """
     path = resolve_file(url)
     with ExitStack() as stack:
-        reader = _start_reader(path, stack)
+        yield _try_to_freeze(path, url, options, stack)
+
+
+def _try_to_freeze(
+    path: Path, url: DatabaseUrl, options: ConnectionOptions, stack: ExitStack
+) -> FrozenFile | None:
+    with ExitStack() as started:
+        reader = _start_reader(path, started)
         if reader is None:
-            yield None
-        else:
-            engine = open_engine(url, options, read_only=True, pooled=False)
-            yield _hold(path, engine, reader, stack)
+            return None
+        engine = open_engine(url, options, read_only=True, pooled=False)
+        frozen = _hold(path, engine, reader, started)
+        if frozen is not None:
+            stack.push(started.pop_all())
+        return frozen
 
 
 def _hold(path: Path, engine: Engine, reader: _Reader, stack: ExitStack) -> FrozenFile | None:
@@ -135,19 +146,19 @@ class _Reader:
         return self._answers.read(size)
 
     def agrees(self, question: bytes) -> bool:
-        """Tell whether it answers a question with yes."""
+        """Tell whether it answers a question with yes; what is no reader may never answer."""
         self.order(question)
-        return self.answer(1) == reading.YES
+        waiting = select.poll()
+        waiting.register(self._answers, select.POLLIN)
+        return bool(waiting.poll(_ANSWER_SECONDS * 1000)) and self.answer(1) == reading.YES
 
 
 def _start_reader(path: Path, stack: ExitStack) -> _Reader | None:
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not sys.executable:
         return None
-    file = path.stat()
-    numbers = map(str, (os.getpid(), file.st_dev, file.st_ino))
-    command = (sys.executable, "-I", "-S", reading.__file__, str(path), *numbers)
+    command = (sys.executable, "-I", "-S", reading.__file__, str(path), str(os.getpid()))
     try:
-        process = subprocess.Popen(  # noqa: S603 - our own file, a path and numbers, no shell
+        process = subprocess.Popen(  # noqa: S603 - our own file, a path and a number, no shell
             command,
             bufsize=0,
             stdin=subprocess.PIPE,
