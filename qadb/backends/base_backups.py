@@ -24,11 +24,6 @@ OnBytes: TypeAlias = "Callable[[int], None]"
 """Told how many bytes are done so far; called from the working thread."""
 
 
-def already_saved() -> bool:
-    """The default for ``wait_until_saved``: whoever calls has saved what he may miss."""
-    return True
-
-
 def already_sound() -> None:
     """The default for ``wait_until_sound``: whoever calls has checked what was rebuilt."""
 
@@ -148,7 +143,6 @@ class Claim(Protocol):
         is_damaged: bool,
         disconnect: bool,
         drop_previous: bool,
-        wait_until_saved: Callable[[], bool] = already_saved,
         wait_until_sound: Callable[[], object] = already_sound,
     ) -> str | None:
         """Let the rebuilt database take the place, in one step.
@@ -161,9 +155,6 @@ class Claim(Protocol):
             is_damaged: the former database can't be read, so that it can't be saved by a backup.
             disconnect: end the sessions of those who use the former one, where the engine can.
             drop_previous: do not keep the former database.
-            wait_until_saved: called before that step as well; returns when the former database is
-                saved by a backup, False where that has turned out to be damaged, and raises what
-                keeps it from being saved, which leaves it in place.
             wait_until_sound: called before that step, and after what can be undone; returns when
                 the rebuilt database is checked, and raises what was found, which leaves the former
                 in place.

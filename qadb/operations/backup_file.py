@@ -6,7 +6,6 @@ What the file is called, when it gets that name and what goes then is `qadb.oper
 from __future__ import annotations
 
 import time
-from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from qadb.database import Database
     from qadb.progress import Progress
     from qadb.revisions.state import DatabaseState
-
-LOOK_SECONDS = 0.1
 
 # A database that this qadb can't migrate can be saved all the same.
 _BEYOND_US = ("ahead", "forked")
@@ -101,9 +98,6 @@ def write_file(
             ) as sink:
                 on_bytes = count_bytes(progress, "Writing", moment.size_bytes)
                 moment.write(sink, on_bytes, jobs=options.chosen_jobs)
-                while not counting.done():
-                    on_bytes(moment.size_bytes)  # whoever is told may want to end it
-                    wait([counting], LOOK_SECONDS)
             manifest = describe(
                 database,
                 options,

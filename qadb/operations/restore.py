@@ -14,7 +14,6 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
-from qadb.backends.base_backups import already_saved
 from qadb.backups.archive import ArchiveReader
 from qadb.backups.compression import choose_jobs
 from qadb.beside import Beside
@@ -29,7 +28,6 @@ from qadb.revisions.history import record_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
     from pathlib import Path
 
     from qadb.backends.base_backups import ByteSource, Claim
@@ -142,8 +140,8 @@ def _require_same(archive: ArchiveReader, plan: RestorePlan) -> None:
 class _Exchange:
     """The steps that take long, those that don't need each other beside each other.
 
-    The former database is saved while the new one is rebuilt and checked; both go on while an
-    engine that copies it into place does so, up to the step that can't be undone.
+    The former database is saved while the new one is rebuilt and checked; the check goes on while
+    an engine that copies it into place does so, up to the step that can't be undone.
 
     Attributes:
         stack: removes at its end what was rebuilt and not put in place.
@@ -161,23 +159,26 @@ class _Exchange:
         stop = _Stop()
         with Beside(stop.set, "qadb-restore") as beside:
             standing, _ = look_at_place(self.database)
-            self.database.close()
+            safety_backup, is_damaged = None, standing == "damaged"
             folder = None if self._keeps_previous else self.options.safety_folder
-            saving = None
             if standing == "managed" and folder is not None:
-                saving = beside.submit(partial(self._save, folder, stop.also(self.progress)))
-            shown = self.progress if saving is None else stop.raise_if_set
-            rebuilt = self._rebuild(content, shown)
-            checking = beside.submit(partial(self._check, rebuilt))
+                rebuilding = beside.submit(partial(self._rebuild, content, stop.raise_if_set))
+                checking = beside.submit(lambda: self._check(rebuilding.result()))
+                safety_backup = self._save(folder)
+                is_damaged = safety_backup is None
+                rebuilt = rebuilding.result()
+            else:
+                rebuilt = self._rebuild(content, self.progress)
+                checking = beside.submit(partial(self._check, rebuilt))
+            self.database.close()
             previous = claim.put_in_place(
                 rebuilt,
-                is_damaged=standing == "damaged",
+                is_damaged=is_damaged,
                 disconnect=self.options.disconnect,
                 drop_previous=self.options.drop_previous,
-                wait_until_saved=already_saved if saving is None else partial(_is_saved, saving),
                 wait_until_sound=checking.result,
             )
-        return None if saving is None else saving.result(), previous
+        return safety_backup, previous
 
     @property
     def _keeps_previous(self) -> bool:
@@ -192,26 +193,20 @@ class _Exchange:
     def _check(self, rebuilt: DatabaseUrl) -> None:
         check(self.database, rebuilt, self.plan.manifest)
 
-    def _save(self, folder: Path, progress: Progress) -> Path | None:
+    def _save(self, folder: Path) -> Path | None:
         """Back up what will be replaced; None where it turns out to be damaged."""
         try:
             result = write_backup(
                 self.database,
                 folder,
                 BackupOptions(jobs=self.options.jobs, purpose="restore"),
-                progress=progress,
+                progress=self.progress,
                 notify=self.notify,
             )
         except (NotADatabase, BackupDamaged) as error:
             self.notify(f"The former database can't be saved by a backup. {error.message}")
             return None
-        finally:
-            self.database.close()
         return result.path
-
-
-def _is_saved(saving: Future[Path | None]) -> bool:
-    return saving.result() is not None
 
 
 class _Stop:
@@ -228,15 +223,6 @@ class _Stop:
         del event
         if self._event.is_set():
             raise CancelledError
-
-    def also(self, progress: Progress) -> Progress:
-        """Return what raises as well, and else shows."""
-
-        def show(event: ProgressEvent) -> None:
-            self.raise_if_set(event)
-            progress(event)
-
-        return show
 
 
 def _record(

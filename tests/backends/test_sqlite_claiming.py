@@ -1,7 +1,4 @@
-"""A rebuilt file is copied into the live one while it is checked and that one saved.
-
-Whoever checks and saves has the last word.
-"""
+"""A rebuilt file is copied into the live one while it is checked; the check has the last word."""
 
 from __future__ import annotations
 
@@ -9,18 +6,18 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from qadb.backends.sqlite import claiming
 from qadb.backends.sqlite.copying import PAGES_AT_ONCE
-from qadb.errors import BackupDamaged, StorageFull
+from qadb.errors import BackupDamaged
 from qadb.settings import DatabaseUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from qadb.backends.sqlite.claiming import FileClaim
 
@@ -85,92 +82,7 @@ def test_a_check_that_finds_damage_leaves_the_former_as_it_was(tmp_path: Path, p
         connection.execute("INSERT INTO named VALUES ('former', '')")  # nobody holds a lock
 
 
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [("WAL", ["being copied", "former", "checked"]), ("DELETE", ["former", "checked"])],
-)
-def test_a_file_without_a_log_is_saved_before_anything_is_copied(
-    tmp_path: Path, mode: str, expected: list[str]
-) -> None:
-    """A log leaves readers what they read: there the backup may go on beside."""
-    live = tmp_path / "live.sqlite3"
-    claim = claiming.FileClaim(make(live, "former", pages=SMALL), live)
-    rebuilt = make(tmp_path / "rebuilt.sqlite3", "new", pages=BIG)
-    with closing(sqlite3.connect(live)) as connection:
-        connection.execute(f"PRAGMA journal_mode = {mode}")
-    asked: list[str] = []
-
-    def save() -> bool:
-        with closing(sqlite3.connect(live, timeout=0)) as writer:
-            try:
-                writer.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                asked.append("being copied")
-        asked.append(name_in(live))
-        return True
-
-    claim.put_in_place(
-        rebuilt,
-        is_damaged=False,
-        disconnect=False,
-        drop_previous=False,
-        wait_until_saved=save,
-        wait_until_sound=lambda: asked.append("checked"),
-    )
-
-    assert asked == expected
-    assert name_in(live) == "new"
-
-
-@pytest.mark.parametrize("pages", [BIG, SMALL])
-def test_a_former_that_turns_out_to_be_damaged_is_set_aside(tmp_path: Path, pages: int) -> None:
-    live = tmp_path / "live.sqlite3"
-    claim = claiming.FileClaim(make(live, "former", pages=SMALL), live)
-    rebuilt = make(tmp_path / "rebuilt.sqlite3", "new", pages=pages)
-
-    aside = claim.put_in_place(
-        rebuilt,
-        is_damaged=False,
-        disconnect=False,
-        drop_previous=False,
-        wait_until_saved=lambda: False,
-    )
-
-    assert name_in(live) == "new"
-    assert aside is not None
-    assert name_in(Path(aside)) == "former"
-
-
-def test_a_file_that_can_not_be_read_any_more_is_replaced_only_when_it_is_saved(
-    tmp_path: Path,
-) -> None:
-    """It could be when it was looked at first, so somebody still saves it."""
-    live = tmp_path / "live.sqlite3"
-    live.write_bytes(b"no database" * 100)
-    claim = claiming.FileClaim(DatabaseUrl("sqlite", path=live), live)
-    rebuilt = make(tmp_path / "rebuilt.sqlite3", "new", pages=SMALL)
-
-    def fail() -> bool:
-        raise StorageFull("There is no room.")
-
-    def put_in_place(save: Callable[[], bool]) -> str | None:
-        return claim.put_in_place(
-            rebuilt,
-            is_damaged=False,
-            disconnect=False,
-            drop_previous=False,
-            wait_until_saved=save,
-        )
-
-    with pytest.raises(StorageFull):
-        put_in_place(fail)
-    assert live.read_bytes().startswith(b"no database")
-
-    assert put_in_place(lambda: False) is not None
-    assert name_in(live) == "new"
-
-
-def test_time_that_saving_takes_is_none_that_somebody_holds_a_lock(
+def test_time_that_the_check_takes_is_none_that_somebody_holds_a_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claiming, "BUSY_SECONDS", 0.5)
@@ -187,14 +99,12 @@ def test_time_that_saving_takes_is_none_that_somebody_holds_a_lock(
 
     holder = threading.Thread(target=hold_for_a_moment)
 
-    def save() -> bool:
+    def check() -> None:
         time.sleep(1)
         holder.start()
-        return holds.wait(30)
+        assert holds.wait(30)
 
-    claim.put_in_place(
-        rebuilt, is_damaged=False, disconnect=False, drop_previous=False, wait_until_saved=save
-    )
+    put(claim, rebuilt, check)
     holder.join()
 
     assert name_in(live) == "new"

@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 from qadb.backends.sqlite import file_reading_process, frozen_file
-from qadb.backends.sqlite.claiming import _find_processes
 from qadb.backends.sqlite.frozen_file import freeze_file
 from qadb.backends.values import ConnectionOptions
 from qadb.errors import DatabaseFailure
@@ -227,13 +226,6 @@ def test_a_file_that_another_was_put_in_place_of_is_not_taken(
     monkeypatch.setattr(frozen_file, "_start_reader", start_and_replace)
     with freezing(path) as frozen:
         assert frozen is None
-
-
-def test_nobody_takes_the_reading_process_for_another_user(path: Path) -> None:
-    with freezing(path) as frozen:
-        content_of(frozen, path)
-        assert len(_readers()) == 1
-        assert _find_processes(path) == ()
 
 
 def test_no_process_stays_where_it_is_not_certain(path: Path) -> None:

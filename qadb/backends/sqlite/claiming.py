@@ -16,8 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qadb.backends.base_backups import already_saved, already_sound
-from qadb.backends.sqlite import file_reading_process
+from qadb.backends.base_backups import already_sound
 from qadb.backends.sqlite.copying import PAGES_AT_ONCE
 from qadb.backends.sqlite.errors import translate, translate_os_error
 from qadb.backends.sqlite.files import make_folder, resolve_file
@@ -72,7 +71,6 @@ class FileClaim:
         is_damaged: bool,
         disconnect: bool,
         drop_previous: bool,
-        wait_until_saved: Callable[[], bool] = already_saved,
         wait_until_sound: Callable[[], object] = already_sound,
     ) -> str | None:
         """Copy into the file, or where it can't be read, set it aside and take its name.
@@ -86,13 +84,10 @@ class FileClaim:
         del disconnect, drop_previous
         source = resolve_file(rebuilt)
         try:
-            waits = _Waits(wait_until_saved, wait_until_sound)
-            with contextlib.suppress(_DamagedError):
-                if self._path.exists() and not is_damaged and _is_readable(self._path):
-                    _copy_into(source, self._path, waits)
-                    return None
-                waits.until_saved()
-            waits.until_sound()
+            if self._path.exists() and not is_damaged and _is_readable(self._path):
+                _copy_into(source, self._path, wait_until_sound)
+                return None
+            wait_until_sound()
             return self._replace(source)
         except sqlite3.Error as error:
             raise translate(error, self._url) from error
@@ -133,51 +128,18 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
     )
 
 
-class _DamagedError(Exception):
-    """The live file can't be saved by a backup."""
-
-
-class _Waits:
-    """What the last step of a copy waits for; asks for each once.
-
-    Args:
-        until_saved: as in `FileClaim.put_in_place`.
-        until_sound: likewise.
-    """
-
-    def __init__(self, until_saved: Callable[[], bool], until_sound: Callable[[], object]) -> None:
-        self._until_saved: Callable[[], bool] | None = until_saved
-        self._until_sound: Callable[[], object] | None = until_sound
-
-    def until_saved(self) -> None:
-        """Return when the live file is saved; raises _DamagedError where it can't be."""
-        if self._until_saved is not None:
-            if not self._until_saved():
-                raise _DamagedError
-            self._until_saved = None
-
-    def until_sound(self) -> None:
-        """Return when the source is found sound."""
-        if self._until_sound is not None:
-            self._until_sound()
-            self._until_sound = None
-
-
-def _copy_into(source: Path, live: Path, waits: _Waits) -> None:
+def _copy_into(source: Path, live: Path, wait_until_sound: Callable[[], object]) -> None:
     """Copy all pages in one transaction of the live file's; killed half-way it is undone.
 
-    The source is still being checked meanwhile, and the live file saved where it has a log, which
-    leaves readers what they read: the last pages, with which SQLite commits, wait.
+    The source is still being checked meanwhile: the last pages, with which SQLite commits, wait.
     """
     with closing(_open(live, "rw")) as target:
         (page_size,) = target.execute("PRAGMA page_size").fetchone()
-        if target.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            waits.until_saved()
         target.execute("PRAGMA synchronous = FULL")
-        watch = _Watch(live, waits)
+        watch = _Watch(live, wait_until_sound)
         pages = _count_pages(source, page_size)
         if pages is None or pages <= PAGES_AT_ONCE:
-            watch.wait()
+            watch.wait_for_the_check()
         if pages is None:
             _change_page_size(source, page_size)
         # SQLite's own waiting can't be interrupted by a signal, what is called between is.
@@ -191,10 +153,11 @@ def _copy_into(source: Path, live: Path, waits: _Waits) -> None:
 class _Watch:
     """Called between the steps of a copy into a live file: what it raises undoes the copy."""
 
-    def __init__(self, live: Path, waits: _Waits) -> None:
+    def __init__(self, live: Path, wait_until_sound: Callable[[], object]) -> None:
         self._live = live
-        self._waits = waits
+        self._wait_until_sound = wait_until_sound
         self._locked_since: float | None = None
+        self._is_sound = False
 
     def __call__(self, status: int, remaining: int, _total: int) -> None:
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -202,12 +165,13 @@ class _Watch:
             return
         self._locked_since = None
         if remaining <= PAGES_AT_ONCE:
-            self.wait()
+            self.wait_for_the_check()
 
-    def wait(self) -> None:
-        """Return when nothing speaks against the last step any more."""
-        self._waits.until_saved()
-        self._waits.until_sound()
+    def wait_for_the_check(self) -> None:
+        """Return when the source is found sound; asks once."""
+        if not self._is_sound:
+            self._wait_until_sound()
+            self._is_sound = True
 
     def _wait_or_give_up(self) -> None:
         now = time.monotonic()
@@ -282,19 +246,9 @@ def _set_aside(path: Path) -> str | None:
 
 def _find_processes(path: Path) -> tuple[str, ...]:
     """Who else has the file open: on Linux, and of other users as root only."""
-    holders = (p for p in Path("/proc").glob("[0-9]*") if _has_open(p, path) and not _is_ours(p))
-    return tuple(sorted(f"{_name_of(p)} (pid {p.name})" for p in holders))
-
-
-def _is_ours(process: Path) -> bool:
-    """Tell whether it is this process, or one that reads for it."""
-    own = str(os.getpid())
-    if process.name == own:
-        return True
-    with contextlib.suppress(OSError):
-        words = (process / "cmdline").read_bytes().split(b"\0")
-        return os.fsencode(file_reading_process.__file__) in words and own.encode() in words
-    return False
+    others = (p for p in Path("/proc").glob("[0-9]*") if int(p.name) != os.getpid())
+    found = (f"{_name_of(p)} (pid {p.name})" for p in others if _has_open(p, path))
+    return tuple(sorted(found))
 
 
 def _has_open(process: Path, path: Path) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 from psycopg2 import sql
 
-from qadb.backends.base_backups import already_saved, already_sound
+from qadb.backends.base_backups import already_sound
 from qadb.backends.postgresql import locks
 from qadb.backends.postgresql.connector import (
     database_exists,
@@ -143,7 +143,6 @@ class PlaceClaim:
         is_damaged: bool,
         disconnect: bool,
         drop_previous: bool,
-        wait_until_saved: Callable[[], bool] = already_saved,
         wait_until_sound: Callable[[], object] = already_sound,
     ) -> str | None:
         """Rename the database away and the rebuilt one to its name, in one transaction.
@@ -152,7 +151,6 @@ class PlaceClaim:
             DatabaseInUse: somebody is connected; the message names who.
         """
         del is_damaged  # renaming reads nothing of it
-        wait_until_saved()
         wait_until_sound()
         self._inner.close()
         self._own_pids.clear()
