@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Beside:
         self._interrupt = interrupt
         self._pool = ThreadPoolExecutor(threads, name)
         self._futures: list[Future[Any]] = []
+        self._is_over = False
 
     def __enter__(self) -> Self:
         return self
@@ -37,11 +38,17 @@ class Beside:
         self, failure: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
         reason = self._find_failure() if isinstance(error, Exception) else None
+        self._is_over = failure is not None
         with self._pool:
             while failure and wait(self._futures, _INTERRUPT_SECONDS).not_done:
                 self._interrupt()  # again, as it may just be between two statements
         if reason is not None and reason is not error:
             raise reason from error
+
+    def raise_if_over(self) -> None:
+        """End, by a CancelledError, a thread whose work is not wanted any more; it asks itself."""
+        if self._is_over:
+            raise CancelledError
 
     def _find_failure(self) -> BaseException | None:
         found = (future.exception() for future in self._futures if future.done())

@@ -88,11 +88,16 @@ def write_file(
         with (
             explain_refusals(partial.target),
             partial.path.open("xb") as file,
-            Beside(moment.interrupt, "qadb-backup", threads=1) as beside,
+            Beside(moment.interrupt, "qadb-backup") as beside,
             ArchiveWriter(file) as writer,
         ):
             counting = beside.submit(lambda: database.backend.sizes.count_rows(moment.connection))
-            checking = beside.submit(moment.check) if options.is_verifying else None
+
+            def check() -> None:
+                counting.result()  # both read on one connection
+                moment.check()
+
+            checking = beside.submit(check) if options.is_verifying else None
             with writer.content(
                 moment.content_name, options.compression, jobs=options.chosen_jobs
             ) as sink:
@@ -113,7 +118,7 @@ def write_file(
             sha256 = writer.finish(manifest)
             if checking is not None:
                 file.flush()
-                _prove(database, partial, moment, options, progress)
+                _prove(database, partial, moment, options, beside, progress)
                 checking.result()
     return manifest, sha256
 
@@ -169,12 +174,13 @@ def _prove(
     partial: Partial,
     moment: Moment,
     options: BackupOptions,
+    beside: Beside,
     progress: Progress,
 ) -> None:
     """Read the file back: its seal, and that its content is the moment's."""
     with ArchiveReader(partial.path) as archive:
-        archive.check_seal(count_bytes(progress, "Verifying", archive.size_bytes))
         if not moment.is_comparable:
+            archive.check_seal(count_bytes(progress, "Verifying", archive.size_bytes))
             prove_by_rebuilding(
                 archive,
                 database,
@@ -183,9 +189,22 @@ def _prove(
                 progress=progress,
             )
             return
+        sealing = beside.submit(lambda: _check_seal(partial, beside, progress))
         with archive.content() as content:
             if not moment.equals(content):
                 raise BackupDamaged(
                     f"What was read back of {partial.target} is not what was written.",
                     hint="Look at the disk; the backup was not kept.",
                 )
+        sealing.result()
+
+
+def _check_seal(partial: Partial, beside: Beside, progress: Progress) -> None:
+    with ArchiveReader(partial.path) as archive:
+        show = count_bytes(progress, "Verifying", archive.size_bytes)
+
+        def on_bytes(done: int) -> None:
+            beside.raise_if_over()
+            show(done)
+
+        archive.check_seal(on_bytes)
