@@ -98,6 +98,8 @@ class Moment(Protocol):
     def check(self) -> None:
         """Check the content by itself, where the engine can; may run while it is written.
 
+        Not while somebody reads on the connection, as it may do so itself.
+
         Raises:
             BackupDamaged: pages are broken, or rows point at none.
         """

@@ -23,6 +23,7 @@ from qadb.revisions.state import read_state_on, require_managed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from concurrent.futures import Future
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -92,12 +93,9 @@ def write_file(
             ArchiveWriter(file) as writer,
         ):
             counting = beside.submit(lambda: database.backend.sizes.count_rows(moment.connection))
-
-            def check() -> None:
-                counting.result()  # both read on one connection
-                moment.check()
-
-            checking = beside.submit(check) if options.is_verifying else None
+            checking = None
+            if options.is_verifying:
+                checking = beside.submit(lambda: _check_after(counting, moment))
             with writer.content(
                 moment.content_name, options.compression, jobs=options.chosen_jobs
             ) as sink:
@@ -121,6 +119,12 @@ def write_file(
                 _prove(database, partial, moment, options, beside, progress)
                 checking.result()
     return manifest, sha256
+
+
+def _check_after(counting: Future[dict[str, int]], moment: Moment) -> None:
+    """Check when all is counted: both may read on one connection."""
+    counting.result()
+    moment.check()
 
 
 def _size_of(database: Database) -> int:
