@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Purpose: TypeAlias = Literal["backup", "migrate", "restore"]
 
-FORMAT = 2
+FORMAT = 3
 """Raised when older versions of qadb could not read a file any more."""
 
 

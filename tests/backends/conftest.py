@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qadb.backends.postgresql.dumping import large_tables, row_copying
+from qadb.backends.postgresql.dumping import large_tables, psql_session
 from tests.backends.postgresql_rich import as_text, backed_up, on_path, parsed
 from tests.backends.sample import make_tables
 from tests.support.databases import open_database
@@ -55,8 +55,7 @@ def every_table_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have even small tables copied by several sessions, in ranges of one page."""
     monkeypatch.setattr(large_tables, "LARGE_BYTES", 1)
     monkeypatch.setattr(large_tables, "RANGE_BYTES", 1)
-    monkeypatch.setattr(row_copying, "PIECE_BYTES", 1 << 14)
-    monkeypatch.setattr(row_copying, "READ_BYTES", 1 << 12)
+    monkeypatch.setattr(psql_session, "PIECE_BYTES", 1 << 12)
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from qadb.backends.postgresql import connector
 from qadb.backends.postgresql.programs import runs as program_runs
-from qadb.backends.postgresql.restoring import claiming, restorer, row_loading
+from qadb.backends.postgresql.range_queue import QueuedRange
+from qadb.backends.postgresql.restoring import claiming, restorer
 from qadb.backends.postgresql.restoring.archive_restoring import ArchiveRestoring
 from qadb.backends.values import ConnectionOptions
 from tests.support.databases import open_database
@@ -95,9 +96,10 @@ STEPS: dict[str, Callable[[], None]] = {
 }
 
 STEPS_OF_PIECES: dict[str, Callable[[], None]] = {
-    "tables made": lambda: kill_before(row_loading._Pieces, "give"),
-    "loading": lambda: kill_before(row_loading._Pieces, "give", 2),
+    "tables made": lambda: kill_before(QueuedRange, "give"),
+    "loading": lambda: kill_before(QueuedRange, "end"),
     "loaded": lambda: kill_before(ArchiveRestoring, "run", 2),
+    "indexed": lambda: kill_before(ArchiveRestoring, "run", 3),
     "no piece": lambda: None,
 }
 

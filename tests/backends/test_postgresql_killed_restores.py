@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tests.support.postgres_server import PostgresServer
 
 DONE = frozenset({"dropping", "none", "no piece"})
-LEAVES_FILES = frozenset({"copied", "restoring", "tables made", "loading", "loaded"})
+LEAVES_FILES = frozenset({"copied", "restoring", "tables made", "loading", "loaded", "indexed"})
 
 
 @pytest.fixture(autouse=True)

@@ -16,14 +16,13 @@ import psycopg2
 import pytest
 
 from qadb.backends.postgresql.dumping import large_tables, row_copying
-from qadb.backends.postgresql.dumping.row_copying import RANGE_END
 from qadb.backends.postgresql.programs.access import Access
 from qadb.errors import (
     ConnectionLost,
     DatabaseFailure,
     DatabaseUnreachable,
 )
-from tests.backends.pieces_content import numbers_in, pieces_of
+from tests.backends.pieces_content import numbers_in, numbers_of, ranges_of
 from tests.backends.postgresql_rich import (
     as_text,
     frozen,
@@ -78,9 +77,8 @@ def test_moment_is_one_for_every_session(url: DatabaseUrl, tmp_path: Path) -> No
 
     assert len(moment.tables) == 2
     rows: dict[str, list[int]] = {}
-    for name, data in pieces_of(content):
-        if name.endswith(".rows"):
-            rows.setdefault(name.split("/")[1], []).extend(int(n) for n in data.splitlines())
+    for (table, _), data in ranges_of(content).items():
+        rows.setdefault(table, []).extend(numbers_of(data))
     assert [(len(each), sum(each)) for each in rows.values()] == counted
     assert counted[0] == counted[1]
 
@@ -142,7 +140,7 @@ for line in sys.stdin:
         time.sleep(number in {slow} and 1.0)
         print(line.split(chr(39))[1][1:].split(",")[0], number)
     if line.startswith(chr(92) + "echo"):
-        sys.stdout.write({mark!r})
+        print(line.split()[1])
     sys.stdout.flush()
 """
 
@@ -164,11 +162,10 @@ def crew(tmp_path: Path) -> Callable[..., row_copying._Crew]:
                 refused=refused,
                 slow=slow,
                 patience=patience,
-                mark=RANGE_END.decode(),
             )
         )
         psql.chmod(0o700)
-        table = large_tables.LargeTable("public", "t", ("n",), 4, 1)
+        table = large_tables.LargeTable("public", "t", ("n",), False, 4, 1)
         order = row_copying.CopyOrder((table,), "UTF8", "1", "1s", 18)
         return row_copying._Crew(order, 2, psql, Access("", {}), parsed("postgresql://h/d"))
 
@@ -182,7 +179,7 @@ def test_a_session_that_can_not_connect_leaves_all_to_the_others(
     made = crew(refused=(0,), patience=patience)
     with ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(made.work) for _ in range(2)]
-        assert list(made.take_all()) == [(1, b"%d 1\n" % n) for n in range(4)]
+        assert list(made.take_all()) == [(1, n + 1, b"%d 1\n" % n) for n in range(4)]
 
     assert [each.result() for each in futures] == [None, None]
 
@@ -204,7 +201,7 @@ def test_all_sessions_have_work_until_the_end(crew: Callable[..., row_copying._C
     with ThreadPoolExecutor(2) as pool:
         pool.submit(made.work)
         pool.submit(made.work)
-        found = [data.split() for _, data in made.take_all()]
+        found = [piece.data.split() for piece in made.take_all()]
 
     assert sorted(start for start, _ in found) == [b"0", b"1", b"2", b"3"]
     assert [session for _, session in found].count(b"1") == 3

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qadb.backends.postgresql.dumping.pieces import PieceWriter
-from qadb.backends.postgresql.restoring import row_loading
+from qadb.backends.postgresql.range_queue import QueuedRange
 from qadb.errors import (
     BackupDamaged,
     ConnectionLost,
 )
-from tests.backends.pieces_content import pieces_of
+from tests.backends.pieces_content import HEADER, ROW, TRAILER, pieces_of
 from tests.backends.postgresql_rich import (
     as_text,
     backed_up,
@@ -48,7 +48,7 @@ def with_rows(content: io.BytesIO, change: bytes) -> io.BytesIO:
     writer = PieceWriter(sink, lambda _: None)
     for name, data in pieces_of(content):
         writer._write(name, data)
-    writer.write_rows(1, change)
+    writer.write_rows(1, 10**6, change)
     writer.finish()
     return sink
 
@@ -56,10 +56,11 @@ def with_rows(content: io.BytesIO, change: bytes) -> io.BytesIO:
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        (b"x\n", "invalid input syntax"),
-        (b"-1\n", "check constraint"),
-        (b"5\t6\n", "extra data"),
-        (b"5\n", "could not create unique index"),
+        (b"x\n", "COPY file signature not recognized"),
+        (HEADER + ROW.pack(1, 4, -1) + TRAILER, "check constraint"),
+        (HEADER + ROW.pack(2, 4, 5) + TRAILER, "row field count is 2, expected 1"),
+        (HEADER + ROW.pack(1, 4, 5) + TRAILER, "could not create unique index"),
+        (HEADER + ROW.pack(1, 4, 5)[:-1], "unexpected EOF"),
     ],
 )
 def test_rows_that_are_not_the_tables_are_damage(
@@ -75,6 +76,27 @@ def test_rows_that_are_not_the_tables_are_damage(
         rebuilt(damaged, url, details),
     ):
         pass
+
+
+def test_pieces_of_whole_rows_are_loaded_as_they_were_written_formerly(
+    url: DatabaseUrl, tmp_path: Path
+) -> None:
+    """Each by itself, as text."""
+    execute(as_text(url), "CREATE TABLE t AS SELECT generate_series(1, 3000) AS n")
+    content, details = backed_up(url, tmp_path)
+    sink = io.BytesIO()
+    writer = PieceWriter(sink, lambda _: None)
+    for name, data in pieces_of(content):
+        if name.startswith("archive/"):
+            writer._write(name, data)
+    writer.write_statement(1, "COPY public.t (n) FROM STDIN (ENCODING 'UTF8')")
+    for number in range(1, 3001, 100):
+        rows = b"".join(b"%d\n" % each for each in range(number, number + 100))
+        writer._write(f"rows/1/{number:06}.rows", rows)
+    writer.finish()
+    with rebuilt(sink, url, details) as made:
+        counted = fetch_column(as_text(made), "SELECT count(*) || ' ' || sum(n) FROM t")
+        assert counted == [f"3000 {3000 * 3001 // 2}"]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
@@ -114,16 +136,16 @@ def test_interrupted_loading_ends_its_sessions(
 ) -> None:
     content, details = backed_up(large, tmp_path)
     calls = 0
-    genuine = row_loading._Pieces.give
+    genuine = QueuedRange.give
 
-    def give(self: row_loading._Pieces, piece: row_loading.Rows | None) -> None:
+    def give(self: QueuedRange[str], piece: bytes) -> None:
         nonlocal calls
         calls += 1
         if calls == (1 if when == "before" else 10):
             raise KeyboardInterrupt
         genuine(self, piece)
 
-    monkeypatch.setattr(row_loading._Pieces, "give", give)
+    monkeypatch.setattr(QueuedRange, "give", give)
     with (
         nothing_is_left(large, postgresql_server),
         pytest.raises(KeyboardInterrupt),
@@ -139,15 +161,15 @@ def test_loading_session_that_the_server_ends_is_a_lost_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     content, details = backed_up(large, tmp_path)
-    genuine = row_loading._Pieces.give
+    genuine = QueuedRange.give
     end_one = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE query LIKE 'COPY %' AND datname LIKE current_database() || '_qadb_%' LIMIT 1"""
 
-    def give(self: row_loading._Pieces, piece: row_loading.Rows | None) -> None:
+    def give(self: QueuedRange[str], piece: bytes) -> None:
         genuine(self, piece)
         fetch_column(as_text(large), end_one)
 
-    monkeypatch.setattr(row_loading._Pieces, "give", give)
+    monkeypatch.setattr(QueuedRange, "give", give)
     with (
         nothing_is_left(large, postgresql_server),
         pytest.raises(ConnectionLost),

@@ -117,8 +117,8 @@ class Snapshot:
                 writer.write_archive(data)
             for number, table in enumerate(self.tables, start=1):
                 writer.write_statement(number, table.copy_in(order.encoding))
-            for number, data in rows:
-                writer.write_rows(number, data)
+            for piece in rows:
+                writer.write_rows(*piece)
         writer.finish()
 
     def _run_pg_dump(self, access: Access, size: int = READ_BYTES) -> Generator[bytes]:

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy import Connection
 
 FIRST_WITH_RANGES = (14,)
 LARGE_BYTES = 16 << 20
-RANGE_BYTES = 16 << 20
-MOST_RANGES = 1024  # of a table
+RANGE_BYTES = 4 << 20  # of the table, about: others wait while a larger one is taken
 MOST_TABLES = 200  # pg_dump is told each by its name
 
 # Somebody keeps it, or has dropped it; a right is missing, or room for another lock.
@@ -51,11 +50,24 @@ WHERE c.relkind = 'r' AND a.amname = 'heap'
     JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = i.relid WHERE p.partstrat = 'h')
 ORDER BY c.oid
 """
-# Once they are kept. A column that is generated is not copied.
+# Types whose binary form is the same on every server, and nobody's to change.
+PLAIN_TYPES = (
+    *("bool", "int2", "int4", "int8", "float4", "float8", "numeric", "uuid"),
+    *("text", "varchar", "bpchar", "bytea", "json", "jsonb"),
+    *("date", "time", "timetz", "timestamp", "timestamptz", "interval"),
+)
+# Once they are kept. A column that is generated is not copied. Text in binary is not converted, so
+# it has to be in the encoding that every session speaks.
 SIZES_SQL = """
-SELECT n.nspname, c.relname,
+SELECT n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
   pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
-  current_setting('block_size')::int AS page_bytes,
+  pg_catalog.getdatabaseencoding() = 'UTF8' AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+      AND a.atttypid NOT IN (
+        SELECT unnest(ARRAY[t.oid, t.typarray]) FROM pg_catalog.pg_type AS t
+        WHERE t.typnamespace = 'pg_catalog'::regnamespace AND t.typname = ANY ('{{{plain}}}'))
+  ) AS is_plain,
   ARRAY(
     SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
@@ -72,6 +84,7 @@ class LargeTable:
 
     Attributes:
         columns: those that are copied; none where it has none.
+        is_plain: its rows are copied in their binary form.
         pages: how many it had; it may have grown since.
         pages_at_once: of a range.
     """
@@ -79,6 +92,7 @@ class LargeTable:
     namespace: str
     name: str
     columns: tuple[str, ...]
+    is_plain: bool
     pages: int
     pages_at_once: int
 
@@ -88,23 +102,25 @@ class LargeTable:
         return f"{quote(self.namespace)}.{quote(self.name)}"
 
     def copy_in(self, encoding: str) -> str:
-        """The statement that takes its rows."""
+        """The statement that takes a range of its rows."""
         names = ", ".join(quote(each) for each in self.columns)
-        return f"COPY {self.quoted} ({names}) FROM STDIN {_options(encoding)}"
+        return f"COPY {self.quoted} ({names}) FROM STDIN {self._options(encoding)}"
 
-    def copies_out(self, encoding: str) -> tuple[str, ...]:
+    def copies_out(self, encoding: str) -> Iterator[str]:
         """The statements that give all its rows, in the order of its pages."""
         names = ", ".join(quote(each) for each in self.columns)
         starts = range(0, max(self.pages, 1), self.pages_at_once)
-        return tuple(
-            f"COPY (SELECT {names} FROM ONLY {self.quoted} WHERE {where}) TO STDOUT "
-            f"{_options(encoding)}"
-            for where in (
-                f"ctid >= '({start},0)'"
-                + ("" if start == starts[-1] else f" AND ctid < '({start + self.pages_at_once},0)'")
-                for start in starts
+        for start in starts:
+            where = f"ctid >= '({start},0)'"
+            if start != starts[-1]:
+                where += f" AND ctid < '({start + self.pages_at_once},0)'"
+            yield (
+                f"COPY (SELECT {names} FROM ONLY {self.quoted} WHERE {where}) TO STDOUT "
+                f"{self._options(encoding)}"
             )
-        )
+
+    def _options(self, encoding: str) -> str:
+        return "(FORMAT binary)" if self.is_plain else f"(ENCODING '{encoding}')"
 
 
 def find_large_tables(connection: Connection) -> tuple[LargeTable, ...]:
@@ -127,15 +143,18 @@ def find_large_tables(connection: Connection) -> tuple[LargeTable, ...]:
             return ()
         raise
     oids = ",".join(str(oid) for oid, *_ in found)
-    sizes = SIZES_SQL.format(oids=oids, least=LARGE_BYTES, most=MOST_TABLES)
+    sizes = SIZES_SQL.format(
+        oids=oids, least=LARGE_BYTES, most=MOST_TABLES, plain=",".join(PLAIN_TYPES)
+    )
     rows = connection.exec_driver_sql(sizes).all()
     return tuple(
         LargeTable(
             row.nspname,
             row.relname,
             tuple(row.columns),
+            row.is_plain,
             row.pages,
-            max(RANGE_BYTES // row.page_bytes, -(-row.pages // MOST_RANGES)),
+            max(RANGE_BYTES * row.pages // row.bytes, 1),
         )
         for row in rows
         if row.columns and "".join(row.columns).isascii()
@@ -150,7 +169,3 @@ def lock_statement(names: Iterable[str]) -> str:
 def quote(name: str) -> str:
     """A name as an identifier, whatever is in it."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def _options(encoding: str) -> str:
-    return f"(ENCODING '{encoding}')"

@@ -1,8 +1,8 @@
 """A backup's content in pieces: pg_dump's archive first, then large tables' rows, as a tar stream.
 
-Each piece of rows holds whole rows as COPY's text format, so that any connection can load it. The
-stream can be unpacked by hand: the pieces of ``archive/`` in a row are what pg_restore reads, and
-``rows/1/copy.sql`` before its ``.rows`` is what psql reads.
+The pieces of a range of rows stand together; in a row, they are what one COPY has given and another
+takes. The stream can be unpacked by hand: the pieces of ``archive/`` in a row are what pg_restore
+reads, and those of each folder like ``rows/1/000001/`` what the COPY in ``rows/1/copy.sql`` reads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from qadb.backends.base_backups import ByteSink, ByteSource, OnBytes
 
-PIECE_BYTES = 1 << 20  # of a piece, about: a row is never cut
+PIECE_BYTES = 1 << 20  # of a piece, at most
 
 ARCHIVE = "archive"
 ROWS = "rows"
@@ -49,10 +49,10 @@ class PieceWriter:
         """Write the COPY that takes a table's rows; before any of them."""
         self._write(f"{ROWS}/{table}/{STATEMENT}", f"{statement};\n".encode())
 
-    def write_rows(self, table: int, data: bytes) -> None:
-        """Write some whole rows of a table."""
+    def write_rows(self, table: int, number: int, data: bytes) -> None:
+        """Write a piece of a range of a table's rows, whose number no other range has."""
         self._pieces += 1
-        self._write(f"{ROWS}/{table}/{self._pieces:06}.{ROWS}", data)
+        self._write(f"{ROWS}/{table}/{number:06}/{self._pieces:06}", data)
 
     def finish(self) -> None:
         """Write the end, without which the stream was cut off."""

@@ -8,16 +8,24 @@ have work until the end.
 from __future__ import annotations
 
 import logging
-import os
-from collections import deque
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from queue import Full, Queue
-from typing import IO, TYPE_CHECKING, TypeAlias
+import secrets
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, count, zip_longest
+from threading import Event, Lock
+from typing import TYPE_CHECKING, NamedTuple
 
 from qadb.backends.postgresql.dumping.large_tables import lock_statement
-from qadb.backends.postgresql.dumping.pieces import PIECE_BYTES
+from qadb.backends.postgresql.dumping.psql_session import (
+    OPTIONS,
+    Arriving,
+    PsqlSession,
+    open_pipe,
+    say,
+    split_ranges,
+)
 from qadb.backends.postgresql.programs.runs import run_program
+from qadb.backends.postgresql.range_queue import Over, RangeQueue
 from qadb.backends.postgresql.time_limits import no_limits
 from qadb.beside import Beside
 from qadb.errors import DatabaseFailure, DatabaseUnreachable
@@ -26,24 +34,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from qadb.backends.base_backups import ByteSource
     from qadb.backends.postgresql.dumping.large_tables import LargeTable
+    from qadb.backends.postgresql.dumping.psql_session import ReadableInto
     from qadb.backends.postgresql.programs.access import Access
     from qadb.backends.postgresql.programs.runs import ProgramRun
+    from qadb.backends.postgresql.range_queue import QueuedRange
     from qadb.settings import DatabaseUrl
 
 logger = logging.getLogger(__name__)
 
-Rows: TypeAlias = "tuple[int, bytes]"
-"""The number of a table, from 1, and some whole rows of it."""
 
-# Nothing in COPY's text ends in this: there, a backslash begins an escape, of which this is none.
-RANGE_END = b"\x01\\.\n"
-ECHO_RANGE_END = r"\echo '\001\\.'"
-READ_BYTES = 1 << 18
-WAIT_SECONDS = 0.1
+class Rows(NamedTuple):
+    """A piece of a range of rows; those of one come together.
 
-OPTIONS = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-")
+    Attributes:
+        table: its number, from 1.
+        range: the range's, which no other has, whatever the table.
+        data: some of what COPY gives.
+    """
+
+    table: int
+    range: int
+    data: bytes
+
+
+MARK_BYTES = 16  # as letters, twice as many
 
 # As pg_dump sets them, so that what is written does not depend on somebody's settings.
 SETTINGS = """
@@ -66,6 +81,7 @@ class CopyOrder:
         snapshot: the exported one's name.
         lock_wait: how long to wait for a table, in the server's words.
         server_major: the server's major version.
+        mark: what a session says when a range has ended; nobody can have put it into a row.
     """
 
     tables: Sequence[LargeTable]
@@ -73,6 +89,12 @@ class CopyOrder:
     snapshot: str
     lock_wait: str
     server_major: int
+    mark: str = field(default_factory=lambda: secrets.token_hex(MARK_BYTES))
+
+    @property
+    def end_of_range(self) -> bytes:
+        """What comes from a session after each range, and once it has begun."""
+        return f"{self.mark}\n".encode()
 
     @property
     def opening(self) -> str:
@@ -85,17 +107,22 @@ class CopyOrder:
             no_limits(self.server_major),
             f"SET LOCAL lock_timeout = '{self.lock_wait}';",
             f"{lock_statement(table.quoted for table in self.tables)};",
-            ECHO_RANGE_END,
+            say(self.mark),
         )
 
     def ranges(self) -> Iterator[tuple[int, str]]:
-        """The number of a table, from 1, and what gives a range of it; the smallest tables last."""
-        for number, table in enumerate(self.tables, start=1):
-            for statement in table.copies_out(self.encoding):
-                yield number, _lines(f"{statement};", ECHO_RANGE_END)
+        """The number of a table, from 1, and what gives a range of it.
 
+        Those of the largest table come in turn with the others': who loads a table at the same time
+        as somebody else waits for it to grow.
+        """
+        largest, *others = (self._ranges_of(*each) for each in enumerate(self.tables, start=1))
+        for pair in zip_longest(largest, chain.from_iterable(others)):
+            yield from filter(None, pair)
 
-CLOSING = "COMMIT;\n"
+    def _ranges_of(self, number: int, table: LargeTable) -> Iterator[tuple[int, str]]:
+        for statement in table.copies_out(self.encoding):
+            yield number, _lines(f"{statement};", say(self.mark))
 
 
 def _lines(*lines: str) -> str:
@@ -110,7 +137,7 @@ def copying_rows(
     access: Access,
     url: DatabaseUrl,
 ) -> Iterator[Iterator[Rows]]:
-    """Begin to read; gives all rows of all tables, in any order.
+    """Begin to read; gives all rows of all tables, the ranges in any order.
 
     The sessions keep their tables from the beginning of the block, and wait with what they read
     until it is taken.
@@ -139,55 +166,50 @@ class _Crew:
         self, order: CopyOrder, sessions: int, program: Path, access: Access, url: DatabaseUrl
     ) -> None:
         self._program, self._access, self._url = program, access, url
-        self._opening = order.opening
-        self._ranges = deque(order.ranges())
-        self._ready: Queue[Rows | BaseException | None] = Queue(sessions)
+        self._order = order
+        self._ranges = _Ranges(order.ranges())
+        self._is_over = Event()
+        self._ready = RangeQueue[int](sessions, self._is_over)
         self._runs: list[ProgramRun] = []
         self._sessions = sessions
         self._unreachable: DatabaseUnreachable | None = None
-        self._is_over = False
+        self._failure: BaseException | None = None
 
     def take_all(self) -> Iterator[Rows]:
         """Take what there is until every thread has ended."""
-        ended = 0
-        while ended < self._sessions:
-            found = self._ready.get()
-            if isinstance(found, BaseException):
-                raise found
-            if found is None:
-                ended += 1
-            else:
-                yield found
-        if self._ranges:  # nobody was there to take them
-            raise self._unreachable or DatabaseFailure(f"Not all of {self._url.shown} was read.")
+        numbers = count(1)
+        try:
+            for _ in range(self._sessions):
+                while (found := self._ready.take()) is not None:
+                    number = next(numbers)
+                    for data in found:
+                        yield Rows(found.about, number, data)
+        except Over:
+            raise self._failure or self._left_some() from None
+        if self._ranges.take() is not None:  # nobody was there to take them
+            raise self._unreachable or self._left_some()
 
     def stop(self) -> None:
         """Have the threads end, whatever they wait for."""
-        self._ranges.clear()
-        self._is_over = True
+        self._is_over.set()
         for run in [*self._runs]:
             run.stop()
 
     def work(self) -> None:
         """Have one session read; where it can't connect, the others do it all."""
         try:
-            for rows in self._read():
-                self._give(rows)
+            self._read()
+            self._ready.end()
+        except Over:
+            return  # somebody else's failure is the one to tell
         except BaseException as error:
-            self._give(error)
+            self._failure = self._failure or error
+            self._is_over.set()
             raise
-        self._give(None)
 
-    def _give(self, found: Rows | BaseException | None) -> None:
-        """Wait until it is taken, unless nothing is wanted any more."""
-        while not self._is_over:
-            with suppress(Full):
-                self._ready.put(found, timeout=WAIT_SECONDS)
-                return
-
-    def _read(self) -> Iterator[Rows]:
+    def _read(self) -> None:
         with ExitStack() as stack:
-            taken, given = (stack.enter_context(each) for each in _open_pipe())
+            taken, given = (stack.enter_context(each) for each in open_pipe())
             run = stack.enter_context(
                 run_program(
                     self._program, OPTIONS, self._access, self._url, stdin=taken, piped=True
@@ -195,12 +217,8 @@ class _Crew:
             )
             taken.close()  # psql has its own
             self._runs.append(run)
-            session = _Session(given, self._opening)
-            for data in split_rows(_Arriving(run.output)):
-                if data is None:
-                    session.order(self._ranges)
-                else:
-                    yield session.table, data
+            session = PsqlSession(given, self._order.opening)
+            self._read_ranges(session, Arriving(run.output))
             try:
                 run.finish()
             except DatabaseUnreachable as error:
@@ -210,77 +228,31 @@ class _Crew:
                 self._unreachable = error
                 return
         if not session.has_ended:
-            raise DatabaseFailure(f"psql ended before it had read all of {self._url.shown}.")
+            raise self._left_some()
+
+    def _read_ranges(self, session: PsqlSession, arriving: ReadableInto) -> None:
+        """Tell a session of a range when it has read the last one, until it ends."""
+        current: QueuedRange[int] | None = None
+        for data in split_ranges(arriving, self._order.end_of_range):
+            if current is not None:
+                current.give(data) if data is not None else current.end()
+            if data is None:
+                table, statement = self._ranges.take() or (0, None)
+                session.order(statement)
+                current = self._ready.begin(table) if statement else None
+
+    def _left_some(self) -> DatabaseFailure:
+        return DatabaseFailure(f"psql ended before it had read all of {self._url.shown}.")
 
 
-class _Session:
-    """What a psql is told.
+class _Ranges:
+    """What is left to be read, for whichever thread asks."""
 
-    Attributes:
-        table: the number of the one that it reads.
-        has_begun: it has answered.
-        has_ended: it was told that nothing more comes.
-    """
+    def __init__(self, ranges: Iterator[tuple[int, str]]) -> None:
+        self._ranges = ranges
+        self._lock = Lock()
 
-    def __init__(self, orders: IO[bytes], opening: str) -> None:
-        self._orders = orders
-        self.table = 0
-        self.has_begun = self.has_ended = False
-        self._say(opening)
-
-    def order(self, ranges: deque[tuple[int, str]]) -> None:
-        """Tell it of the next range; of the end where there is none."""
-        self.has_begun = True
-        try:
-            self.table, statement = ranges.popleft()
-        except IndexError:
-            self._say(CLOSING)
-            self._orders.close()
-            self.has_ended = True
-        else:
-            self._say(statement)
-
-    def _say(self, words: str) -> None:
-        """It waits for this, so it takes it; what has ended is told by its exit status."""
-        with suppress(BrokenPipeError):
-            self._orders.write(words.encode())
-
-
-class _Arriving:
-    """What a program writes, as it comes: reading waits for no more than is there."""
-
-    def __init__(self, output: IO[bytes]) -> None:
-        self._file = output.fileno()
-
-    def read(self, size: int, /) -> bytes:
-        return os.read(self._file, size)
-
-
-def _open_pipe() -> tuple[IO[bytes], IO[bytes]]:
-    """An end to take from and one to give to, which takes all at once."""
-    taken, given = os.pipe()
-    return os.fdopen(taken, "rb", 0), os.fdopen(given, "wb", 0)
-
-
-def split_rows(output: ByteSource) -> Iterator[bytes | None]:
-    """Cut what a session writes into pieces of whole rows; None stands where a range ends.
-
-    It waits for an answer there, so nothing comes after it before that.
-    """
-    waiting, size, tail = list[bytes](), 0, b""
-    while data := output.read(READ_BYTES):
-        waiting.append(data)
-        size += len(data)
-        tail = (tail + data)[-len(RANGE_END) :]
-        if tail == RANGE_END:
-            block = b"".join(waiting)[: -len(RANGE_END)]
-            if block:
-                yield block
-            yield None
-            waiting, size = [], 0
-        elif size >= PIECE_BYTES and b"\n" in data:
-            block = b"".join(waiting)
-            cut = block.rfind(b"\n") + 1
-            yield block[:cut]
-            waiting = [block[cut:]]
-            size = len(waiting[0])
+    def take(self) -> tuple[int, str] | None:
+        """The number of a table, and what gives a range of it; None where none is left."""
+        with self._lock:
+            return next(self._ranges, None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, TypeAlias
 
 import psycopg2
 from psycopg2 import sql
@@ -14,14 +15,18 @@ from qadb.backends.postgresql.connector import plain_connection
 from qadb.backends.postgresql.restoring.sessions import Sessions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qadb.settings import DatabaseUrl
+
+Table: TypeAlias = sql.Identifier
 
 logger = logging.getLogger(__name__)
 
 # What a bare ANALYZE takes, partitions with the table that they are of; the largest first, so that
 # no session is left with it at the end.
 TABLES_SQL = """
-SELECT n.nspname, c.relname
+SELECT n.nspname, c.relname, c.relkind <> 'm' AS has_all_rows
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_toast', 'information_schema')
@@ -30,35 +35,91 @@ ORDER BY pg_relation_size(c.oid) DESC
 # Of the role; the session is ours alone. In one transaction the locks on all partitions would stay.
 FAILED_EXPRESSIONS = (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.InternalError)
 NO_LIMIT_SQL = "SET statement_timeout = 0"
+DO_NOT_WAIT_SQL = "SET lock_timeout = '1ms'"
+PAUSE_SECONDS = 0.05
 
 
-def analyze(url: DatabaseUrl, count: int) -> None:
-    """Analyze every table of a database that nobody else is in.
+class Analyzer:
+    """Analyzes every table, once, of a database that nobody else is in.
 
     Args:
         url: the database.
-        count: how many sessions.
-
-    Raises:
-        psycopg2.Error: the server refuses it.
     """
-    with plain_connection(url) as connection, connection.cursor() as cursor:
+
+    def __init__(self, url: DatabaseUrl) -> None:
+        self._url = url
+        self._done: set[tuple[str, ...]] = set()
+
+    def analyze_beside(self, work: Callable[[], None]) -> None:
+        """Do some work, and analyze what it does not keep; the smallest tables first.
+
+        Materialized views may still be empty then.
+
+        Args:
+            work: changes no rows.
+
+        Raises:
+            psycopg2.Error: the server refuses it.
+        """
+        is_done = Event()
+        sessions = Sessions(self._url, 1)
+
+        def analyze_free(connection: psycopg2.extensions.connection) -> None:
+            with connection.cursor() as cursor:
+                left = [table for table, has_all_rows in self._read(cursor) if has_all_rows]
+                cursor.execute(NO_LIMIT_SQL)
+                cursor.execute(DO_NOT_WAIT_SQL)
+                while left and not (is_done.is_set() or sessions.is_over.is_set()):
+                    for table in reversed(left):
+                        if is_done.is_set():
+                            break
+                        with suppress(psycopg2.errors.LockNotAvailable):
+                            self._analyze(cursor, table)
+                    left = [table for table in left if table.strings not in self._done]
+                    is_done.wait(PAUSE_SECONDS)
+
+        def do_work() -> None:
+            try:
+                work()
+            finally:
+                is_done.set()
+
+        sessions.run(analyze_free, do_work)
+
+    def analyze(self, count: int) -> None:
+        """Analyze all that is left.
+
+        Args:
+            count: how many sessions.
+
+        Raises:
+            psycopg2.Error: the server refuses it.
+        """
+        with plain_connection(self._url) as connection, connection.cursor() as cursor:
+            tables = deque(table for table, _ in self._read(cursor))
+
+        def work(connection: psycopg2.extensions.connection) -> None:
+            with connection.cursor() as cursor, suppress(IndexError):
+                cursor.execute(NO_LIMIT_SQL)
+                while True:
+                    self._analyze(cursor, tables.popleft())
+
+        Sessions(self._url, count).run(work)
+
+    def _read(self, cursor: psycopg2.extensions.cursor) -> list[tuple[Table, bool]]:
+        """What is left; whether all rows are there already."""
         cursor.execute(TABLES_SQL)
-        tables = deque(sql.Identifier(*names) for names in cursor.fetchall())
+        return [
+            (sql.Identifier(*names), has_all_rows)
+            for *names, has_all_rows in cursor.fetchall()
+            if tuple(names) not in self._done
+        ]
 
-    def work(connection: psycopg2.extensions.connection) -> None:
-        with connection.cursor() as cursor, suppress(IndexError):
-            cursor.execute(NO_LIMIT_SQL)
-            while True:
-                _analyze(cursor, tables.popleft())
-
-    Sessions(url, count).run(work)
-
-
-def _analyze(cursor: psycopg2.extensions.cursor, table: sql.Identifier) -> None:
-    """Analyze one table; where an index's own expression fails, it did where it came from, too."""
-    try:
-        cursor.execute(sql.SQL("ANALYZE {}").format(table))
-    except FAILED_EXPRESSIONS as error:
-        reason = str(error).partition("\n")[0]
-        logger.warning("The planner learnt nothing of %s: %s", ".".join(table.strings), reason)
+    def _analyze(self, cursor: psycopg2.extensions.cursor, table: Table) -> None:
+        """Analyze one; where an index's own expression fails, it did where it came from, too."""
+        try:
+            cursor.execute(sql.SQL("ANALYZE {}").format(table))
+        except FAILED_EXPRESSIONS as error:
+            reason = str(error).partition("\n")[0]
+            logger.warning("The planner learnt nothing of %s: %s", ".".join(table.strings), reason)
+        self._done.add(table.strings)

@@ -27,10 +27,25 @@ if TYPE_CHECKING:
 UNKNOWN_SETTING = "Command was: SET transaction_timeout = 0;"
 ERROR = "pg_restore: error: "
 
-# Whoever makes an index or a key may have lost the right to by the end.
+# Whoever makes an index or a key may have lost the right to by the end. An archive's entries are in
+# an order in which each finds what it needs: foreign keys, after all other keys and indexes.
 BEFORE_ROWS = ("--section=pre-data", "--section=data", "--no-privileges")
 AFTER_ROWS = "--section=post-data"
+FOREIGN_KEY = re.compile(rb"\d+; \d+ \d+ FK CONSTRAINT ")
 PRIVILEGES = re.compile(rb"\d+; \d+ \d+ (?:DEFAULT )?ACL ")
+
+
+@dataclass(frozen=True, slots=True)
+class AfterRows:
+    """Which of an archive's entries are made of rows, as files for pg_restore.
+
+    Attributes:
+        indexes: those up to the first foreign key.
+        foreign_keys: the rest; then come all rights, and in the end what takes them.
+    """
+
+    indexes: Path
+    foreign_keys: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +71,19 @@ class ArchiveRestoring:
         """Make its tables, with such rows as it has."""
         self.run(archive, *BEFORE_ROWS)
 
-    def restore_after_rows(self, archive: Path) -> None:
-        """Make what is made of rows, then give all rights, and in the end do what takes them."""
+    def find_after_rows(self, archive: Path) -> AfterRows:
+        """Tell what is made when all rows are there; nothing is restored yet."""
         after = set(self._list(archive, AFTER_ROWS))
-        wanted = (line for line in self._list(archive) if line in after or PRIVILEGES.match(line))
-        entries = archive.with_name("entries")
-        entries.write_bytes(b"".join(wanted))
+        wanted = [line for line in self._list(archive) if line in after or PRIVILEGES.match(line)]
+        keys = (number for number, line in enumerate(wanted) if FOREIGN_KEY.match(line))
+        first = next(keys, len(wanted))
+        return AfterRows(
+            _write(archive.with_name("indexes"), wanted[:first]),
+            _write(archive.with_name("foreign_keys"), wanted[first:]),
+        )
+
+    def restore_entries(self, archive: Path, entries: Path) -> None:
+        """Restore what a file names."""
         self.run(archive, f"--use-list={entries}")
 
     def _list(self, archive: Path, *sections: str) -> list[bytes]:
@@ -112,6 +134,11 @@ def restoring_archives(
         says_unknown = server_major < FIRST_WITH_TRANSACTION_TIMEOUT <= programs.major
         program = programs.path("pg_restore")
         yield ArchiveRestoring(program, access, made, says_unknown, max(jobs, 1))
+
+
+def _write(path: Path, lines: list[bytes]) -> Path:
+    path.write_bytes(b"".join(lines))
+    return path
 
 
 def _is_harmless(messages: str) -> bool:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
-from qadb.backends.postgresql.dumping.pieces import ARCHIVE, STATEMENT, PieceReader
+from qadb.backends.postgresql.dumping.pieces import ARCHIVE, ROWS, STATEMENT, PieceReader
 from qadb.backends.postgresql.errors import translate
-from qadb.backends.postgresql.restoring.analyzing import analyze
+from qadb.backends.postgresql.restoring.analyzing import Analyzer
 from qadb.backends.postgresql.restoring.archive_restoring import restoring_archives
-from qadb.backends.postgresql.restoring.row_loading import load_rows
+from qadb.backends.postgresql.restoring.row_loading import Rows, load_rows
+from qadb.beside import Beside
 from qadb.errors import BackupDamaged, StorageFull
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from qadb.backends.base_backups import ByteSource, OnBytes
     from qadb.backends.postgresql.restoring.archive_restoring import ArchiveRestoring
     from qadb.backends.postgresql.restoring.restore_details import RestoreDetails
-    from qadb.backends.postgresql.restoring.row_loading import Rows
     from qadb.backends.values import ConnectionOptions
     from qadb.settings import DatabaseUrl
 
@@ -62,14 +62,16 @@ def fill(
     """
     source = _Peeked(content)
     archive = folder / "content"
+    analyzer = Analyzer(made)
     try:
         with restoring_archives(made, options, wanted, folder=folder, jobs=jobs) as restoring:
             if source.first.startswith(ARCHIVE_START):
                 _write(archive, _read_all(source, on_bytes))
                 restoring.restore(archive)
             else:
-                _fill_by_pieces(iter(PieceReader(source, on_bytes)), made, archive, restoring)
-            analyze(made, restoring.jobs)
+                pieces = iter(PieceReader(source, on_bytes))
+                _fill_by_pieces(pieces, made, archive, restoring, analyzer)
+            analyzer.analyze(restoring.jobs)
     except (psycopg2.DataError, psycopg2.IntegrityError) as error:
         reason = str(error).partition("\n")[0]
         raise BackupDamaged(
@@ -107,13 +109,19 @@ def _fill_by_pieces(
     made: DatabaseUrl,
     archive: Path,
     restoring: ArchiveRestoring,
+    analyzer: Analyzer,
 ) -> None:
     """Restore the archive's tables, then all other rows, then what is made of rows."""
     later: list[tuple[str, bytes]] = []
     _write(archive, _take_archive(pieces, later))
-    restoring.restore_before_rows(archive)
+    with Beside(lambda: None, "qadb-list", 1) as beside:
+        listed = beside.submit(lambda: restoring.find_after_rows(archive))
+        restoring.restore_before_rows(archive)
+        after = listed.result()
     load_rows(made, _with_statements(chain(later, pieces)), restoring.jobs)
-    restoring.restore_after_rows(archive)
+    restoring.restore_entries(archive, after.indexes)
+    # The keys of one table are checked one after the other, which leaves room for other work.
+    analyzer.analyze_beside(lambda: restoring.restore_entries(archive, after.foreign_keys))
 
 
 def _take_archive(
@@ -128,14 +136,17 @@ def _take_archive(
 
 
 def _with_statements(pieces: Iterable[tuple[str, bytes]]) -> Iterator[Rows]:
-    """Give rows with the statement that takes them."""
+    """Give rows with the statement that takes them.
+
+    Formerly each piece stood by itself: whole rows, a range of its own.
+    """
     statements: dict[str, str] = {}
     for name, data in pieces:
-        table, _, file = name.rpartition("/")
+        kind, table, file, *_ = *name.split("/"), "", ""
         if file == STATEMENT:
             statements[table] = data.decode()
-        elif table in statements:
-            yield statements[table], data
+        elif kind == ROWS and table in statements:
+            yield Rows(statements[table], file, data)
         else:
             raise BackupDamaged(
                 f"The backup's content has rows of no table ({name}).", hint="Take another backup."
