@@ -11,6 +11,8 @@ import pytest
 
 from qadb.backends.postgresql.dumping import dumper
 from qadb.backends.postgresql.restoring import restorer
+from qadb.backends.postgresql.restoring.analyzing import Analyzer
+from qadb.backends.postgresql.restoring.archive_restoring import ArchiveRestoring
 from qadb.errors import (
     InsufficientPrivilege,
     LockNotAvailable,
@@ -225,7 +227,10 @@ def test_rights_are_given_when_nothing_needs_those_of_before(
     role: Role,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The one whose index is of a function that is closed in the end is analyzed only then."""
+    monkeypatch.setattr(Analyzer, "analyze_beside", lambda _, work: work())
     execute(as_text(url), RIGHTS.format(role=role.name))
     with frozen(url, tmp_path) as moment:
         assert len(moment.tables) == 4
@@ -237,3 +242,27 @@ def test_rights_are_given_when_nothing_needs_those_of_before(
         ]
         dumps = [sorted(dump(as_text(each), postgresql_server)) for each in (made, url)]
         assert dumps[0] == dumps[1]
+
+
+def test_rights_come_after_what_needs_those_of_before(
+    url: DatabaseUrl, role: Role, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever restores may be an owner that has taken a right from themselves."""
+    execute(as_text(url), RIGHTS.format(role=role.name))
+    content, details = backed_up(url, tmp_path)
+    seen: list[bytes] = []
+    genuine = ArchiveRestoring.restore_entries
+
+    def note(self: ArchiveRestoring, archive: Path, entries: Path) -> None:
+        seen.append(entries.read_bytes())
+        genuine(self, archive, entries)
+
+    monkeypatch.setattr(ArchiveRestoring, "restore_entries", note)
+    with rebuilt(content, url, details):
+        first, last = seen
+
+    assert b" INDEX " in first
+    assert b" INDEX " not in last
+    for later in (b" ACL ", b" DEFAULT ACL ", b" FK CONSTRAINT ", b" MATERIALIZED VIEW DATA "):
+        assert later in last
+        assert later not in first

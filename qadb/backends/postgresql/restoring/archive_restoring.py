@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from qadb.backends.postgresql.connector import plain_connection
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
 UNKNOWN_SETTING = "Command was: SET transaction_timeout = 0;"
 ERROR = "pg_restore: error: "
 
-# Whoever makes an index or a key may have lost the right to by the end. An archive's entries are in
-# an order in which each finds what it needs: foreign keys, after all other keys and indexes.
+# Whoever makes an index or a key may have lost the right to by the end. An archive names the
+# rights beside what they are for; all else, in an order in which each finds what it needs.
 BEFORE_ROWS = ("--section=pre-data", "--section=data", "--no-privileges")
 AFTER_ROWS = "--section=post-data"
-FOREIGN_KEY = re.compile(rb"\d+; \d+ \d+ FK CONSTRAINT ")
+LATER = re.compile(
+    rb"\d+; \d+ \d+ (?:FK CONSTRAINT|ROW SECURITY|POLICY|PUBLICATION|SUBSCRIPTION|DEFAULT ACL"
+    rb"|EVENT TRIGGER|MATERIALIZED VIEW DATA) "
+)
 PRIVILEGES = re.compile(rb"\d+; \d+ \d+ (?:DEFAULT )?ACL ")
 
 
@@ -40,7 +44,7 @@ class AfterRows:
     """Which of an archive's entries are made of rows, as files for pg_restore.
 
     Attributes:
-        indexes: those up to the first foreign key.
+        indexes: those before the first foreign key, without any rights.
         foreign_keys: the rest; then come all rights, and in the end what takes them.
     """
 
@@ -73,13 +77,13 @@ class ArchiveRestoring:
 
     def find_after_rows(self, archive: Path) -> AfterRows:
         """Tell what is made when all rows are there; nothing is restored yet."""
-        after = set(self._list(archive, AFTER_ROWS))
-        wanted = [line for line in self._list(archive) if line in after or PRIVILEGES.match(line)]
-        keys = (number for number, line in enumerate(wanted) if FOREIGN_KEY.match(line))
-        first = next(keys, len(wanted))
+        after = self._list(archive, AFTER_ROWS)
+        indexes = list(takewhile(lambda line: not LATER.match(line), after))
+        later = {*after} - {*indexes}
+        rest = [line for line in self._list(archive) if line in later or PRIVILEGES.match(line)]
         return AfterRows(
-            _write(archive.with_name("indexes"), wanted[:first]),
-            _write(archive.with_name("foreign_keys"), wanted[first:]),
+            _write(archive.with_name("indexes"), indexes),
+            _write(archive.with_name("foreign_keys"), rest),
         )
 
     def restore_entries(self, archive: Path, entries: Path) -> None:
