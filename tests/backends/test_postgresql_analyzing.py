@@ -57,12 +57,12 @@ def test_tables_that_the_work_keeps_come_later(
     analyzer = Analyzer(filled)
 
     def work() -> None:
-        with closing(psycopg2.connect(as_text(filled))) as connection, connection:
-            connection.cursor().execute("LOCK TABLE kept IN SHARE ROW EXCLUSIVE MODE")
-            wait_for(filled, "free")
-            assert fetch_column(as_text(filled), ANALYZED) == ["free"]
+        wait_for(filled, "free")
+        assert fetch_column(as_text(filled), ANALYZED) == ["free"]
 
-    analyzer.analyze_beside(work)
+    with closing(psycopg2.connect(as_text(filled))) as connection, connection:
+        connection.cursor().execute("LOCK TABLE kept IN SHARE ROW EXCLUSIVE MODE")
+        analyzer.analyze_beside(work)
     execute(as_text(filled), "REFRESH MATERIALIZED VIEW view")
     analyzer.analyze(2)
 
@@ -71,13 +71,15 @@ def test_tables_that_the_work_keeps_come_later(
 
 
 def test_table_that_becomes_free_is_analyzed_beside_the_work(filled: DatabaseUrl) -> None:
-    def work() -> None:
-        with closing(psycopg2.connect(as_text(filled))) as connection, connection:
-            connection.cursor().execute("LOCK TABLE kept IN SHARE ROW EXCLUSIVE MODE")
-            wait_for(filled, "free")
-        wait_for(filled, "kept")
+    with closing(psycopg2.connect(as_text(filled))) as connection:
+        connection.cursor().execute("LOCK TABLE kept IN SHARE ROW EXCLUSIVE MODE")
 
-    Analyzer(filled).analyze_beside(work)
+        def work() -> None:
+            wait_for(filled, "free")
+            connection.commit()
+            wait_for(filled, "kept")
+
+        Analyzer(filled).analyze_beside(work)
 
 
 def test_work_that_fails_ends_the_analyzing(filled: DatabaseUrl) -> None:

@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 # What a bare ANALYZE takes, partitions with the table that they are of; the largest first, so that
 # no session is left with it at the end.
 TABLES_SQL = """
-SELECT n.nspname, c.relname, c.relkind <> 'm' AS has_all_rows
+SELECT n.nspname, c.relname,
+  c.relkind <> 'm' AND n.nspname <> 'pg_catalog' AS has_all_rows
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_toast', 'information_schema')
@@ -36,7 +37,8 @@ ORDER BY pg_relation_size(c.oid) DESC
 FAILED_EXPRESSIONS = (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.InternalError)
 NO_LIMIT_SQL = "SET statement_timeout = 0"
 DO_NOT_WAIT_SQL = "SET lock_timeout = '1ms'"
-PAUSE_SECONDS = 0.05
+# Between tries: each for a table that is kept is an error in the server's log.
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 30.0
 
 
 class Analyzer:
@@ -53,7 +55,7 @@ class Analyzer:
     def analyze_beside(self, work: Callable[[], None]) -> None:
         """Do some work, and analyze what it does not keep; the smallest tables first.
 
-        Materialized views may still be empty then.
+        Materialized views may still be empty then, and the catalog is not complete.
 
         Args:
             work: changes no rows.
@@ -66,17 +68,14 @@ class Analyzer:
 
         def analyze_free(connection: psycopg2.extensions.connection) -> None:
             with connection.cursor() as cursor:
-                left = [table for table, has_all_rows in self._read(cursor) if has_all_rows]
+                left = [table for table, has_all_rows in self._read(cursor) if has_all_rows][::-1]
                 cursor.execute(NO_LIMIT_SQL)
                 cursor.execute(DO_NOT_WAIT_SQL)
+                pause = FIRST_PAUSE_SECONDS
                 while left and not (is_done.is_set() or sessions.is_over.is_set()):
-                    for table in reversed(left):
-                        if is_done.is_set():
-                            break
-                        with suppress(psycopg2.errors.LockNotAvailable):
-                            self._analyze(cursor, table)
-                    left = [table for table in left if table.strings not in self._done]
-                    is_done.wait(PAUSE_SECONDS)
+                    left = [each for each in left if not self._try(cursor, each, is_done)]
+                    is_done.wait(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
         def do_work() -> None:
             try:
@@ -102,7 +101,7 @@ class Analyzer:
             with connection.cursor() as cursor, suppress(IndexError):
                 cursor.execute(NO_LIMIT_SQL)
                 while True:
-                    self._analyze(cursor, tables.popleft())
+                    self._analyze_or_tell(cursor, tables.popleft())
 
         Sessions(self._url, count).run(work)
 
@@ -115,11 +114,29 @@ class Analyzer:
             if tuple(names) not in self._done
         ]
 
-    def _analyze(self, cursor: psycopg2.extensions.cursor, table: Table) -> None:
+    def _try(self, cursor: psycopg2.extensions.cursor, table: Table, is_done: Event) -> bool:
+        """Analyze one unless somebody keeps it; whether to leave it be until the end.
+
+        What fails may do so only because a right is still to be given.
+        """
+        if is_done.is_set():
+            return False
+        try:
+            self._analyze(cursor, table)
+        except psycopg2.errors.LockNotAvailable:
+            return False
+        except FAILED_EXPRESSIONS:
+            logger.debug("%s is analyzed in the end.", ".".join(table.strings))
+        return True
+
+    def _analyze_or_tell(self, cursor: psycopg2.extensions.cursor, table: Table) -> None:
         """Analyze one; where an index's own expression fails, it did where it came from, too."""
         try:
-            cursor.execute(sql.SQL("ANALYZE {}").format(table))
+            self._analyze(cursor, table)
         except FAILED_EXPRESSIONS as error:
             reason = str(error).partition("\n")[0]
             logger.warning("The planner learnt nothing of %s: %s", ".".join(table.strings), reason)
+
+    def _analyze(self, cursor: psycopg2.extensions.cursor, table: Table) -> None:
+        cursor.execute(sql.SQL("ANALYZE {}").format(table))
         self._done.add(table.strings)
