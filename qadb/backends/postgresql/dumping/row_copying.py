@@ -234,9 +234,11 @@ class _Crew:
         """Tell a session of a range when it has read the last one, until it ends."""
         current: QueuedRange[int] | None = None
         for data in split_ranges(arriving, self._order.end_of_range):
-            if current is not None:
-                current.give(data) if data is not None else current.end()
-            if data is None:
+            if current is not None and data is not None:
+                current.give(data)
+            elif data is None:
+                if current is not None:
+                    current.end()
                 table, statement = self._ranges.take() or (0, None)
                 session.order(statement)
                 current = self._ready.begin(table) if statement else None

@@ -38,9 +38,6 @@ class Rows(NamedTuple):
     data: bytes
 
 
-# Text in its binary form is in this encoding.
-ENCODING = "UTF8"
-
 # As pg_restore sets them. Triggers, keys and policies come after the rows.
 PREPARE_SQL = """
 SET LOCAL lock_timeout = 0;
@@ -85,7 +82,6 @@ def load_rows(url: DatabaseUrl, rows: Iterable[Rows], count: int) -> None:
 
 def _load(connection: psycopg2.extensions.connection, ready: RangeQueue[str]) -> None:
     """Load one range after the other, until nothing more comes."""
-    connection.set_client_encoding(ENCODING)
     connection.autocommit = False
     with connection.cursor() as cursor:
         cursor.execute(PREPARE_SQL)
