@@ -28,6 +28,10 @@ def already_sound() -> None:
     """The default for ``wait_until_sound``: whoever calls has checked what was rebuilt."""
 
 
+def nothing_to_save() -> None:
+    """The default for ``save_late``: whoever calls has not saved the former database."""
+
+
 class ByteSink(Protocol):
     """Takes a backup's content, piece by piece."""
 
@@ -138,6 +142,13 @@ class Claim(Protocol):
         """Describe who else uses the database and would be in the way, as far as one can see."""
         ...
 
+    def watch_commits(self) -> None:
+        """Note what others commit from now on, where it would be lost with the former database.
+
+        Whoever saves that by a backup calls this before.
+        """
+        ...
+
     def put_in_place(
         self,
         rebuilt: DatabaseUrl,
@@ -146,6 +157,7 @@ class Claim(Protocol):
         disconnect: bool,
         drop_previous: bool,
         wait_until_sound: Callable[[], object] = already_sound,
+        save_late: Callable[[], object] = nothing_to_save,
     ) -> str | None:
         """Let the rebuilt database take the place, in one step.
 
@@ -160,6 +172,8 @@ class Claim(Protocol):
             wait_until_sound: called before that step, and after what can be undone; returns when
                 the rebuilt database is checked, and raises what was found, which leaves the former
                 in place.
+            save_late: called where somebody has committed since `watch_commits`, once nobody can
+                any more; saves the former database again.
 
         Returns:
             What the former database is called now; None where none is kept.

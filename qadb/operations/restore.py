@@ -14,14 +14,16 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
+from qadb.backends.base_backups import nothing_to_save
 from qadb.backups.archive import ArchiveReader
 from qadb.backups.compression import choose_jobs
 from qadb.beside import Beside
-from qadb.errors import BackupDamaged, DatabaseInUse, NotADatabase, QadbError
-from qadb.operations.backup import BackupOptions, record_backup, write_backup
+from qadb.errors import BackupDamaged, DatabaseInUse, QadbError
+from qadb.operations.backup import record_backup
 from qadb.operations.common import WAIT_LOCK_SECONDS, say_nothing, tell_about_waiting
 from qadb.operations.rebuild import check, check_requirements, rebuild
 from qadb.operations.restore_plan import RestorePlan, look_at_place, plan_restore
+from qadb.operations.restore_safety import SafetyBackup
 from qadb.operations.verify import remove_rebuilt
 from qadb.progress import no_progress
 from qadb.revisions.history import record_entry
@@ -159,13 +161,14 @@ class _Exchange:
         stop = _Stop()
         with Beside(stop.set, "qadb-restore") as beside:
             standing, _ = look_at_place(self.database)
-            safety_backup, is_damaged = None, standing == "damaged"
-            folder = None if self._keeps_previous else self.options.safety_folder
-            if standing == "managed" and folder is not None:
+            is_damaged = standing == "damaged"
+            safety = self._prepare_safety() if standing == "managed" else None
+            if safety is not None:
                 rebuilding = beside.submit(partial(self._rebuild, content, stop.raise_if_set))
                 checking = beside.submit(lambda: self._check(rebuilding.result()))
-                safety_backup = self._save(folder)
-                is_damaged = safety_backup is None
+                claim.watch_commits()
+                safety.save()
+                is_damaged = safety.path is None
                 rebuilt = rebuilding.result()
             else:
                 rebuilt = self._rebuild(content, self.progress)
@@ -177,12 +180,16 @@ class _Exchange:
                 disconnect=self.options.disconnect,
                 drop_previous=self.options.drop_previous,
                 wait_until_sound=checking.result,
+                save_late=nothing_to_save if safety is None else safety.save_again,
             )
-        return safety_backup, previous
+        return None if safety is None else safety.path, previous
 
-    @property
-    def _keeps_previous(self) -> bool:
-        return self.database.backend.restorer.keeps_previous
+    def _prepare_safety(self) -> SafetyBackup | None:
+        """What will save the former database, where somebody wants that and no engine does it."""
+        folder = self.options.safety_folder
+        if folder is None or self.database.backend.restorer.keeps_previous:
+            return None
+        return SafetyBackup(self.database, folder, self.options.jobs, self.progress, self.notify)
 
     def _rebuild(self, content: ByteSource, progress: Progress) -> DatabaseUrl:
         jobs = self.options.jobs or choose_jobs()
@@ -192,21 +199,6 @@ class _Exchange:
 
     def _check(self, rebuilt: DatabaseUrl) -> None:
         check(self.database, rebuilt, self.plan.manifest)
-
-    def _save(self, folder: Path) -> Path | None:
-        """Back up what will be replaced; None where it turns out to be damaged."""
-        try:
-            result = write_backup(
-                self.database,
-                folder,
-                BackupOptions(jobs=self.options.jobs, purpose="restore"),
-                progress=self.progress,
-                notify=self.notify,
-            )
-        except (NotADatabase, BackupDamaged) as error:
-            self.notify(f"The former database can't be saved by a backup. {error.message}")
-            return None
-        return result.path
 
 
 class _Stop:

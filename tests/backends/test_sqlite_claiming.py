@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qadb.backends.sqlite import claiming
-from qadb.backends.sqlite.copying import PAGES_AT_ONCE
+from qadb.backends.sqlite import claiming, live_file
+from qadb.backends.sqlite.live_file import PAGES_AT_ONCE
 from qadb.errors import BackupDamaged
 from qadb.settings import DatabaseUrl
 
@@ -85,10 +85,10 @@ def test_a_check_that_finds_damage_leaves_the_former_as_it_was(tmp_path: Path, p
 def test_time_that_the_check_takes_is_none_that_somebody_holds_a_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claiming, "BUSY_SECONDS", 0.5)
+    monkeypatch.setattr(live_file, "BUSY_SECONDS", 0.5)
     live = tmp_path / "live.sqlite3"
     claim = claiming.FileClaim(make(live, "former", pages=SMALL), live)
-    rebuilt = make(tmp_path / "rebuilt.sqlite3", "new", pages=SMALL)
+    rebuilt = make(tmp_path / "rebuilt.sqlite3", "new", pages=SMALL, page_size=8192)
     holds = threading.Event()
 
     def hold_for_a_moment() -> None:

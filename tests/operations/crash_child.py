@@ -29,7 +29,7 @@ from qadb.backups.rotation import KeepRules
 from qadb.operations import backup as backup_operation
 from qadb.operations import rebuild as rebuild_operation
 from qadb.operations import restore as restore_operation
-from qadb.operations import rotate
+from qadb.operations import restore_safety, rotate
 from qadb.operations.cleanup import CleanupOptions, cleanup
 from qadb.operations.importing.import_rows import import_rows, plan_import
 from qadb.operations.init import init_database
@@ -107,10 +107,10 @@ STEPS: dict[str, tuple[object, str]] = {
     "backup-recording": (backup_operation, "record_entry"),
     "removing": (rotate, "remove_backup"),
     "unlinking": (Path, "unlink"),
-    "saving": (restore_operation, "write_backup"),
+    "saving": (restore_safety, "write_backup"),
     "checking": (rebuild_operation, "check_rebuilt"),
     "restore-recording": (restore_operation, "record_entry"),
-    "sqlite-swap": (sqlite_claiming, "_copy_into"),
+    "sqlite-swap": (sqlite_claiming, "copy_into"),
     "postgresql-swap": (postgresql_claiming.PlaceClaim, "_swap"),
     "postgresql-renaming": (postgresql_claiming, "_rename"),
 }

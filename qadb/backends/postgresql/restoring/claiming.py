@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 from psycopg2 import sql
 
-from qadb.backends.base_backups import already_sound
+from qadb.backends.base_backups import already_sound, nothing_to_save
 from qadb.backends.postgresql import locks
 from qadb.backends.postgresql.connector import (
     database_exists,
@@ -136,6 +136,9 @@ class PlaceClaim:
             cursor.execute(USERS_SQL, {"name": self._name, "own": self._own_pids})
             return tuple(described for (described,) in cursor.fetchall())
 
+    def watch_commits(self) -> None:
+        """The former database is kept with all that was ever committed."""
+
     def put_in_place(
         self,
         rebuilt: DatabaseUrl,
@@ -144,13 +147,14 @@ class PlaceClaim:
         disconnect: bool,
         drop_previous: bool,
         wait_until_sound: Callable[[], object] = already_sound,
+        save_late: Callable[[], object] = nothing_to_save,
     ) -> str | None:
         """Rename the database away and the rebuilt one to its name, in one transaction.
 
         Raises:
             DatabaseInUse: somebody is connected; the message names who.
         """
-        del is_damaged  # renaming reads nothing of it
+        del is_damaged, save_late  # renaming reads nothing of it, and keeps it
         wait_until_sound()
         self._inner.close()
         self._own_pids.clear()

@@ -1,4 +1,4 @@
-"""Restoring into a SQLite file that others use, that is damaged, or that has other pages."""
+"""Restoring where the file is damaged, can't be written, or a restore was killed before."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,143 +15,13 @@ import pytest
 
 from qadb.backends.sqlite import claiming
 from qadb.errors import DatabaseInUse, InsufficientPrivilege, QadbError, StorageFull
-from qadb.operations.backup import create_backup
-from qadb.operations.init import init_database
-from qadb.operations.restore import RestoreOptions, plan_restore, restore
-from tests.support.databases import execute, fetch_rows, open_database, sqlite_file
+from qadb.operations.restore import plan_restore, restore
+from tests.operations.sqlite.live_file import ADD, COUNT, is_sound, put_back
+from tests.support.databases import fetch_rows, open_database
 from tests.support.unprivileged import as_nobody, open_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from qadb.database import Database
-
-COUNT = "SELECT count(*) FROM countries"
-ADD = "INSERT INTO countries (code, name) VALUES ('QQ', 'Atlantis')"
-
-
-@pytest.fixture
-def database(sqlite_url: str) -> Iterator[Database]:
-    with open_database(sqlite_url) as database:
-        init_database(database)
-        yield database
-
-
-@pytest.fixture
-def live(sqlite_url: str) -> Path:
-    return sqlite_file(sqlite_url)
-
-
-@pytest.fixture
-def backup(database: Database, tmp_path: Path) -> Path:
-    path = create_backup(database, tmp_path / "backups").path
-    execute(database, ADD)
-    return path
-
-
-def put_back(database: Database, backup: Path) -> str | None:
-    options = RestoreOptions(safety_folder=backup.parent)
-    return restore(database, plan_restore(database, backup), options).previous
-
-
-def is_sound(path: Path) -> bool:
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-
-
-def test_who_has_the_file_open_goes_on_with_the_new_data(
-    database: Database, backup: Path, live: Path
-) -> None:
-    with closing(sqlite3.connect(live, isolation_level=None)) as other:
-        assert other.execute(COUNT).fetchone() == (250,)
-        assert put_back(database, backup) is None
-        assert other.execute(COUNT).fetchone() == (249,)
-        other.execute(ADD)
-
-    assert fetch_rows(database, COUNT) == [(250,)]
-    assert is_sound(live)
-
-
-def test_a_reader_in_a_transaction_sees_the_former_data_to_its_end(
-    database: Database, backup: Path, live: Path
-) -> None:
-    with closing(sqlite3.connect(live, isolation_level=None)) as other:
-        other.execute("BEGIN")
-        assert other.execute(COUNT).fetchone() == (250,)
-        put_back(database, backup)
-        assert other.execute(COUNT).fetchone() == (250,)
-        other.execute("COMMIT")
-        assert other.execute(COUNT).fetchone() == (249,)
-
-    assert is_sound(live)
-
-
-def test_writers_wait_and_go_on(database: Database, backup: Path, live: Path) -> None:
-    stop = threading.Event()
-    failures: list[Exception] = []
-
-    def write() -> None:
-        with closing(sqlite3.connect(live, timeout=30, isolation_level=None)) as other:
-            while not stop.is_set():
-                try:
-                    other.execute("UPDATE countries SET name = name WHERE code = 'DE'")
-                except sqlite3.Error as error:
-                    failures.append(error)
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        put_back(database, backup)
-    finally:
-        stop.set()
-        thread.join()
-
-    assert failures == []
-    assert fetch_rows(database, COUNT) == [(249,)]
-    assert is_sound(live)
-
-
-def test_a_writer_who_does_not_end_is_named(
-    database: Database, backup: Path, live: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(claiming, "BUSY_SECONDS", 0.3)
-    hold = f"""
-import sqlite3
-c = sqlite3.connect({str(live)!r}, isolation_level=None)
-c.execute("BEGIN IMMEDIATE")
-print("holding", flush=True)
-input()
-"""
-    with subprocess.Popen(
-        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with pytest.raises(DatabaseInUse, match=f"pid {holder.pid}"):
-            put_back(database, backup)
-        holder.communicate("\n")
-
-    assert fetch_rows(database, COUNT) == [(250,)]
-
-
-@pytest.mark.parametrize("page_size", [1024, 65536])
-def test_other_pages_are_rebuilt_to_the_live_file_s(
-    database: Database, backup: Path, live: Path, page_size: int
-) -> None:
-    database.close()
-    with closing(sqlite3.connect(live, isolation_level=None)) as other:
-        other.execute("PRAGMA journal_mode = DELETE")
-        other.execute(f"PRAGMA page_size = {page_size}")
-        other.execute("VACUUM")
-        other.execute("PRAGMA journal_mode = WAL")
-
-    put_back(database, backup)
-
-    assert fetch_rows(database, COUNT) == [(249,)]
-    with closing(sqlite3.connect(live)) as other:
-        assert other.execute("PRAGMA page_size").fetchone() == (page_size,)
-        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert is_sound(live)
 
 
 def smash_header(live: Path) -> None:

@@ -15,9 +15,8 @@ from qadb.backends.sqlite import dumper
 from qadb.backends.sqlite.frozen_file import FrozenFile
 from qadb.backends.values import ConnectionOptions
 from qadb.operations.backup import BackupOptions, create_backup
-from qadb.operations.init import init_database
 from qadb.operations.verify import verify_backup
-from tests.support.databases import execute, open_database, sqlite_file
+from tests.support.databases import execute, sqlite_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,13 +26,6 @@ if TYPE_CHECKING:
     from qadb.progress import ProgressEvent
 
 CHANGE = "UPDATE countries SET name = 'Deutschland' WHERE code = 'DE'"
-
-
-@pytest.fixture
-def database(sqlite_url: str) -> Iterator[Database]:
-    with open_database(sqlite_url) as database:
-        init_database(database)
-        yield database
 
 
 @pytest.fixture

@@ -1,0 +1,179 @@
+"""Copies a rebuilt database into a file that others may have open.
+
+It goes through SQLite's backup interface, in one transaction: a process that has the file open goes
+on with the new data.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qadb.backends.sqlite.file_users import find_processes
+from qadb.errors import DatabaseInUse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+BUSY_SECONDS = 30.0
+PAGES_AT_ONCE = 100
+
+# Few pages in memory stay in the processor's own.
+_CACHED_PAGES = 2 * PAGES_AT_ONCE
+_PAUSE_SECONDS = 0.05
+
+
+def open_file(path: Path, mode: str) -> sqlite3.Connection:
+    """Open a file that is there, to read it (``ro``) or to write it (``rw``)."""
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+    )
+
+
+class CommitWatch:
+    """Tells whether somebody has written to a file since the watch began."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = open_file(path, "ro")
+        self._version = self._read_version()
+
+    def has_seen_one(self) -> bool:
+        """Tell whether another connection has committed."""
+        return self._read_version() != self._version
+
+    def close(self) -> None:
+        """End the watch."""
+        self._connection.close()
+
+    def _read_version(self) -> object:
+        return self._connection.execute("PRAGMA data_version").fetchone()
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """What a copy into a live file asks on its way; what they raise undoes the copy.
+
+    Attributes:
+        when_locked: called once, when nobody else can write any more.
+        wait_until_sound: called once, before the last pages, with which SQLite commits.
+    """
+
+    when_locked: Callable[[], object]
+    wait_until_sound: Callable[[], object]
+
+
+def copy_into(source: Path, live: Path, witnesses: Witnesses) -> None:
+    """Copy all pages in one transaction of the live file's; killed half-way it is undone.
+
+    The source may still be checked meanwhile.
+
+    Raises:
+        DatabaseInUse: somebody holds a lock for longer than 30 s.
+    """
+    with closing(open_file(live, "rw")) as target:
+        (page_size,) = target.execute("PRAGMA page_size").fetchone()
+        (journal_mode,) = target.execute("PRAGMA journal_mode").fetchone()
+        target.execute("PRAGMA synchronous = FULL")
+        target.execute(f"PRAGMA cache_size = {_CACHED_PAGES}")
+        steps = _Steps(live, witnesses)
+        pages = _count_pages(source, page_size)
+        if pages is None:
+            steps.wait_for_the_check()
+            _change_page_size(source, page_size)
+            pages = _count_pages(source, page_size) or 0
+        steps.size = max(min(PAGES_AT_ONCE, pages - 1), 1)
+        # SQLite's own waiting can't be interrupted by a signal, what is called between is.
+        target.execute("PRAGMA busy_timeout = 0")
+        if journal_mode != "wal":
+            _keep_writers_out(target, steps)
+        with closing(open_file(source, "ro")) as copy:
+            copy.execute(f"PRAGMA cache_size = {_CACHED_PAGES}")
+            copy.backup(target, pages=steps.size, progress=steps, sleep=_PAUSE_SECONDS)
+            # What the log took is moved into the file now, unless somebody reads the old state.
+            target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+class _Steps:
+    """Called between the steps of a copy; there is one before the last, which commits.
+
+    Attributes:
+        size: pages of a step.
+    """
+
+    def __init__(self, live: Path, witnesses: Witnesses) -> None:
+        self.size = PAGES_AT_ONCE
+        self._live = live
+        self._witnesses = witnesses
+        self._busy_since: float | None = None
+        self._is_locked = False
+        self._is_sound = False
+
+    def __call__(self, status: int, remaining: int, _total: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            self.wait_or_give_up()
+            return
+        self._busy_since = None
+        self.tell_locked()
+        if remaining <= self.size:
+            self.wait_for_the_check()
+
+    def tell_locked(self) -> None:
+        """Nobody else can write any more; tells it once."""
+        if not self._is_locked:
+            self._is_locked = True
+            self._witnesses.when_locked()
+
+    def wait_for_the_check(self) -> None:
+        """Return when the source is found sound; asks once."""
+        if not self._is_sound:
+            self._witnesses.wait_until_sound()
+            self._is_sound = True
+
+    def wait_or_give_up(self) -> None:
+        """Somebody holds a lock; raises when that has lasted too long."""
+        now = time.monotonic()
+        if self._busy_since is None:
+            self._busy_since = now
+        if now > self._busy_since + BUSY_SECONDS:
+            users = ", ".join(find_processes(self._live)) or "somebody"
+            raise DatabaseInUse(
+                f"{self._live} is locked by {users} for longer than {BUSY_SECONDS:.0f} s.",
+                hint="Stop what writes to it, then restore again; nothing was changed.",
+            )
+
+
+def _keep_writers_out(target: sqlite3.Connection, steps: _Steps) -> None:
+    """Without a log, a copy keeps readers out from its first page on. This keeps writers only."""
+    target.execute("PRAGMA locking_mode = EXCLUSIVE")  # a lock outlasts its transaction
+    while True:
+        try:
+            target.execute("BEGIN IMMEDIATE")
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+        steps.wait_or_give_up()
+        time.sleep(_PAUSE_SECONDS)
+    target.execute("ROLLBACK")
+    steps.tell_locked()
+
+
+def _count_pages(source: Path, page_size: int) -> int | None:
+    """Count the source's pages; None where they have another size than the live file's."""
+    with closing(open_file(source, "ro")) as connection:
+        if connection.execute("PRAGMA page_size").fetchone() != (page_size,):
+            return None
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    return int(pages)
+
+
+def _change_page_size(source: Path, page_size: int) -> None:
+    """Rebuild the source in pages of the live file's size: a log can't change it."""
+    with closing(open_file(source, "rw")) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute(f"PRAGMA page_size = {page_size}")
+        connection.execute("VACUUM")

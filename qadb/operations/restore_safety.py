@@ -1,0 +1,56 @@
+"""Saves what a restore replaces, all of it, whoever writes meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qadb.errors import BackupDamaged, NotADatabase
+from qadb.operations.backup import BackupOptions, write_backup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from qadb.database import Database
+    from qadb.progress import Progress
+
+
+@dataclass(slots=True)
+class SafetyBackup:
+    """The backup of a database that is going to be replaced.
+
+    Attributes:
+        folder: where to.
+        jobs: how many threads compress; as many as there are cores if None.
+        path: the backup; None where the database turned out to be damaged, or before it is saved.
+    """
+
+    database: Database
+    folder: Path
+    jobs: int | None
+    progress: Progress
+    notify: Callable[[str], None]
+    path: Path | None = None
+
+    def save(self) -> None:
+        """Save the database while others write on."""
+        try:
+            self._write()
+        except (NotADatabase, BackupDamaged) as error:
+            self.notify(f"The former database can't be saved by a backup. {error.message}")
+
+    def save_again(self) -> None:
+        """Save it once more, now that nobody writes any more: somebody has written since."""
+        self.notify("Somebody wrote to the database while it was saved. It is saved once more.")
+        former, self.path = self.path, None
+        if former is not None:
+            former.unlink(missing_ok=True)  # room for the new one, which has all that this one had
+        self._write()
+
+    def _write(self) -> None:
+        options = BackupOptions(jobs=self.jobs, purpose="restore")
+        result = write_backup(
+            self.database, self.folder, options, progress=self.progress, notify=self.notify
+        )
+        self.path = result.path

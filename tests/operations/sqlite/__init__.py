@@ -1,0 +1,1 @@
+"""Tests of operations on a SQLite file that other processes may have open."""
