@@ -17,6 +17,9 @@ from qadb.settings import DatabaseUrl
 if TYPE_CHECKING:
     from pathlib import Path
 
+# A check has no use for most pages twice: few of them stay in the processor's own memory.
+_CACHED_PAGES = 100
+
 # What says nothing of the content: no room for a file beside it, a disk that does not read.
 _OTHER_FAILURES = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_NOMEM")
 
@@ -58,6 +61,7 @@ def check_connection(connection: sqlite3.Connection, path: Path, *, what: str) -
 
 
 def _find_problem(connection: sqlite3.Connection) -> str | None:
+    connection.execute(f"PRAGMA cache_size = {_CACHED_PAGES}")
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         return str(found)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import select
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -20,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 from qadb.backends.sqlite import file_reading_process as reading
 from qadb.backends.sqlite.connector import open_engine
 from qadb.backends.sqlite.files import resolve_file
+from qadb.backends.sqlite.own_process import start_script
 from qadb.backends.sqlite.sizes import database_size
 from qadb.errors import DatabaseFailure
 
@@ -154,21 +154,11 @@ class _Reader:
 
 
 def _start_reader(path: Path, stack: ExitStack) -> _Reader | None:
-    if sys.platform != "linux" or not sys.executable:
+    if sys.platform != "linux":
         return None
-    command = (sys.executable, "-I", "-S", reading.__file__, str(path), str(os.getpid()))
-    try:
-        process = subprocess.Popen(  # noqa: S603 - our own file, a path and a number, no shell
-            command,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-    except OSError:  # no interpreter of its own, or no room for one more process
+    process = start_script(reading.__file__, str(path), str(os.getpid()), stack=stack)
+    if process is None:
         return None
-    stack.enter_context(process)
-    stack.callback(process.kill)
     if process.stdin is None or process.stdout is None:
         raise AssertionError("both were piped")
     return _Reader(process.stdin, process.stdout)

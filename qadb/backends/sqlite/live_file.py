@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qadb.backends.sqlite.early_sync import early_sync
 from qadb.backends.sqlite.file_users import find_processes
 from qadb.errors import DatabaseInUse
 
@@ -90,7 +91,7 @@ def copy_into(source: Path, live: Path, witnesses: Witnesses) -> None:
         target.execute("PRAGMA busy_timeout = 0")
         if journal_mode != "wal":
             _keep_writers_out(target, steps)
-        with closing(open_file(source, "ro")) as copy:
+        with closing(open_file(source, "ro")) as copy, early_sync(live, pages * page_size):
             copy.execute(f"PRAGMA cache_size = {_CACHED_PAGES}")
             copy.backup(target, pages=steps.size, progress=steps, sleep=_PAUSE_SECONDS)
             # What the log took is moved into the file now, unless somebody reads the old state.
