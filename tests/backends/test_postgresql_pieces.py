@@ -74,10 +74,10 @@ def test_pieces_are_read_as_they_were_written(tmp_path: Path) -> None:
 
     found = pieces_of(sink)
     assert [(name, len(data)) for name, data in found] == [
-        ("archive/000001", 1500),
-        ("archive/000002", 512),
+        ("archive/000000001", 1500),
+        ("archive/000000002", 512),
         ("rows/1/copy.sql", 19),
-        ("rows/1/000007/000003", 0),
+        ("rows/1/000000007/000000003", 0),
     ]
     assert told[-1] == len(sink.getvalue()) - 1024
     for content in (b"", b"PK" * 600, sink.getvalue()[:-1024]):

@@ -2,7 +2,7 @@
 
 The pieces of a range of rows stand together; in a row, they are what one COPY has given and another
 takes. The stream can be unpacked by hand: the pieces of ``archive/`` in a row are what pg_restore
-reads, and those of each folder like ``rows/1/000001/`` what the COPY in ``rows/1/copy.sql`` reads.
+reads, and those of each folder like ``rows/1/000000001/`` what the COPY in ``rows/1/copy.sql`` reads.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class PieceWriter:
     def write_archive(self, data: bytes) -> None:
         """Write some more of pg_dump's archive."""
         self._pieces += 1
-        self._write(f"{ARCHIVE}/{self._pieces:06}", data)
+        self._write(f"{ARCHIVE}/{self._pieces:09}", data)
 
     def write_statement(self, table: int, statement: str) -> None:
         """Write the COPY that takes a table's rows; before any of them."""
@@ -52,7 +52,7 @@ class PieceWriter:
     def write_rows(self, table: int, number: int, data: bytes) -> None:
         """Write a piece of a range of a table's rows, whose number no other range has."""
         self._pieces += 1
-        self._write(f"{ROWS}/{table}/{number:06}/{self._pieces:06}", data)
+        self._write(f"{ROWS}/{table}/{number:09}/{self._pieces:09}", data)
 
     def finish(self) -> None:
         """Write the end, without which the stream was cut off."""
