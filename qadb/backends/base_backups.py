@@ -143,10 +143,7 @@ class Claim(Protocol):
         ...
 
     def watch_commits(self) -> None:
-        """Note what others commit from now on, where it would be lost with the former database.
-
-        Whoever saves that by a backup calls this before.
-        """
+        """Note what others commit from now on, where it would be lost with the former database."""
         ...
 
     def put_in_place(
@@ -173,7 +170,7 @@ class Claim(Protocol):
                 the rebuilt database is checked, and raises what was found, which leaves the former
                 in place.
             save_late: called where somebody has committed since `watch_commits`, once nobody can
-                any more; saves the former database again.
+                any more; saves the former database, or raises, which leaves it in place.
 
         Returns:
             What the former database is called now; None where none is kept.

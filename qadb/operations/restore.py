@@ -22,7 +22,7 @@ from qadb.errors import BackupDamaged, DatabaseInUse, QadbError
 from qadb.operations.backup import record_backup
 from qadb.operations.common import WAIT_LOCK_SECONDS, say_nothing, tell_about_waiting
 from qadb.operations.rebuild import check, check_requirements, rebuild
-from qadb.operations.restore_plan import RestorePlan, look_at_place, plan_restore
+from qadb.operations.restore_plan import RestorePlan, Standing, look_at_place, plan_restore
 from qadb.operations.restore_safety import SafetyBackup
 from qadb.operations.verify import remove_rebuilt
 from qadb.progress import no_progress
@@ -160,13 +160,13 @@ class _Exchange:
         """Return the safety backup, and what the former database is called now."""
         stop = _Stop()
         with Beside(stop.set, "qadb-restore") as beside:
+            claim.watch_commits()
             standing, _ = look_at_place(self.database)
             is_damaged = standing == "damaged"
             safety = self._prepare_safety() if standing == "managed" else None
             if safety is not None:
                 rebuilding = beside.submit(partial(self._rebuild, content, stop.raise_if_set))
                 checking = beside.submit(lambda: self._check(rebuilding.result()))
-                claim.watch_commits()
                 safety.save()
                 is_damaged = safety.path is None
                 rebuilt = rebuilding.result()
@@ -180,7 +180,7 @@ class _Exchange:
                 disconnect=self.options.disconnect,
                 drop_previous=self.options.drop_previous,
                 wait_until_sound=checking.result,
-                save_late=nothing_to_save if safety is None else safety.save_again,
+                save_late=self._choose_save_late(standing, safety),
             )
         return None if safety is None else safety.path, previous
 
@@ -190,6 +190,20 @@ class _Exchange:
         if folder is None or self.database.backend.restorer.keeps_previous:
             return None
         return SafetyBackup(self.database, folder, self.options.jobs, self.progress, self.notify)
+
+    def _choose_save_late(
+        self, standing: Standing, safety: SafetyBackup | None
+    ) -> Callable[[], object]:
+        """What happens to what somebody commits after the place was looked at."""
+        if safety is not None:
+            return safety.save_again
+        return nothing_to_save if standing == "managed" else self._refuse_late
+
+    def _refuse_late(self) -> None:
+        raise DatabaseInUse(
+            "Somebody began to write to the database, which held nothing when the restore began.",
+            hint="Look what it is, then restore again; nothing was changed.",
+        )
 
     def _rebuild(self, content: ByteSource, progress: Progress) -> DatabaseUrl:
         jobs = self.options.jobs or choose_jobs()

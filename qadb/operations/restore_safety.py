@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qadb.errors import BackupDamaged, NotADatabase
+from qadb.errors import BackupDamaged, NotADatabase, StorageFull
 from qadb.operations.backup import BackupOptions, write_backup
 
 if TYPE_CHECKING:
@@ -43,10 +44,18 @@ class SafetyBackup:
     def save_again(self) -> None:
         """Save it once more, now that nobody writes any more: somebody has written since."""
         self.notify("Somebody wrote to the database while it was saved. It is saved once more.")
-        former, self.path = self.path, None
+        former = self.path
+        try:
+            self._write()
+        except StorageFull:
+            if former is None:
+                raise
+            former.unlink(missing_ok=True)  # the new one has all that this one had
+            former = None  # and may have its name
+            self._write()
         if former is not None:
-            former.unlink(missing_ok=True)  # room for the new one, which has all that this one had
-        self._write()
+            with suppress(OSError):  # whoever may not remove it has one more
+                former.unlink(missing_ok=True)
 
     def _write(self) -> None:
         options = BackupOptions(jobs=self.jobs, purpose="restore")

@@ -5,23 +5,24 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from qadb.backends.sqlite import claiming, live_file
-from qadb.backends.sqlite.live_file import PAGES_AT_ONCE
+from qadb.backends.sqlite.live_file import STEP_PAGES
 from qadb.errors import BackupDamaged
 from qadb.settings import DatabaseUrl
+from tests.support.unprivileged import as_nobody, open_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from qadb.backends.sqlite.claiming import FileClaim
 
-BIG, SMALL = PAGES_AT_ONCE * 3, 10
+BIG, SMALL = STEP_PAGES * 3, 10
 
 
 def make(path: Path, name: str, *, pages: int, page_size: int = 4096) -> DatabaseUrl:
@@ -108,3 +109,42 @@ def test_time_that_the_check_takes_is_none_that_somebody_holds_a_lock(
     holder.join()
 
     assert name_in(live) == "new"
+
+
+def test_a_large_file_is_synced_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Path, int]] = []
+
+    @contextmanager
+    def note(path: Path, size_bytes: int) -> Iterator[None]:
+        asked.append((path, size_bytes))
+        yield
+
+    monkeypatch.setattr(live_file, "early_sync", note)
+    live = tmp_path / "live.sqlite3"
+    claim = claiming.FileClaim(make(live, "former", pages=SMALL), live)
+    rebuilt = make(tmp_path / "rebuilt.sqlite3", "new", pages=BIG)
+
+    put(claim, rebuilt, lambda: None)
+
+    assert rebuilt.path is not None
+    assert asked == [(live, rebuilt.path.stat().st_size)]
+
+
+def test_what_fails_is_no_lock() -> None:
+    """Nobody is told that nobody else can write where we can't either."""
+    told: list[str] = []
+    witnesses = live_file.Witnesses(lambda: told.append("locked"), lambda: told.append("sound"))
+    with open_folder() as folder:
+        folder.chmod(0o777)
+        live, rebuilt = folder / "live.sqlite3", folder / "rebuilt.sqlite3"
+        make(live, "former", pages=SMALL)
+        make(rebuilt, "new", pages=BIG)
+        live.chmod(0o444)
+        rebuilt.chmod(0o666)
+        with as_nobody(), pytest.raises(sqlite3.OperationalError, match="readonly"):
+            live_file.copy_into(rebuilt, live, witnesses)
+        assert name_in(live) == "former"
+
+    assert told == []

@@ -17,7 +17,7 @@ from qadb.settings import DatabaseUrl
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A check has no use for most pages twice: few of them stay in the processor's own memory.
+# Pages that SQLite keeps in memory: most are read once, and so few stay in the processor's cache.
 _CACHED_PAGES = 100
 
 # What says nothing of the content: no room for a file beside it, a disk that does not read.

@@ -62,6 +62,7 @@ class FileClaim:
         self._url = url
         self._path = path
         self._watch: CommitWatch | None = None
+        self._is_new = False
 
     def close(self) -> None:
         """Let go of the file."""
@@ -74,7 +75,10 @@ class FileClaim:
         return () if _is_readable(self._path) else find_processes(self._path)
 
     def watch_commits(self) -> None:
-        """Note what others commit from now on."""
+        """Note what others commit from now on; where no file is, whether one comes."""
+        self._is_new = not self._path.exists()
+        if self._is_new or not _is_readable(self._path):
+            return
         try:
             self._watch = CommitWatch(self._path)
         except sqlite3.Error as error:
@@ -107,6 +111,8 @@ class FileClaim:
                 return None
             self.close()  # closed later, SQLite would remove sidecars of the new file
             wait_until_sound()
+            if self._is_new and self._path.exists():
+                save_late()
             return self._replace(source)
         except sqlite3.Error as error:
             raise translate(error, self._url) from error
@@ -114,7 +120,7 @@ class FileClaim:
             raise translate_os_error(error, f"{self._path} can't be replaced") from error
 
     def _save_if_late(self, save_late: Callable[[], object]) -> None:
-        if self._watch is not None and self._watch.has_seen_one():
+        if self._is_new or (self._watch is not None and self._watch.has_seen_one()):
             save_late()
 
     def _replace(self, source: Path) -> str | None:

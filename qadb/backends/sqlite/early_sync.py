@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_WORTH_BYTES: Final = 32 << 20  # less is on the disk before a process has begun
+_WORTH_BYTES: Final = 128 << 20  # with less, starting a process takes what it saves
 
 
 @contextmanager

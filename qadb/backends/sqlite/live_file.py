@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_SECONDS = 30.0
-PAGES_AT_ONCE = 100
+STEP_PAGES = 100
 
-# Few pages in memory stay in the processor's own.
-_CACHED_PAGES = 2 * PAGES_AT_ONCE
+# Pages that SQLite keeps in memory while it copies: so few stay in the processor's cache.
+_CACHED_PAGES = 2 * STEP_PAGES
 _PAUSE_SECONDS = 0.05
+_PRIMARY = 0xFF  # of a result code: what kind it is
 
 
 def open_file(path: Path, mode: str) -> sqlite3.Connection:
@@ -39,8 +40,12 @@ class CommitWatch:
     """Tells whether somebody has written to a file since the watch began."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = open_file(path, "ro")
-        self._version = self._read_version()
+        self._connection = open_file(path, "rw")
+        try:
+            self._version = self._read_version()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def has_seen_one(self) -> bool:
         """Tell whether another connection has committed."""
@@ -79,22 +84,25 @@ def copy_into(source: Path, live: Path, witnesses: Witnesses) -> None:
         (page_size,) = target.execute("PRAGMA page_size").fetchone()
         (journal_mode,) = target.execute("PRAGMA journal_mode").fetchone()
         target.execute("PRAGMA synchronous = FULL")
-        target.execute(f"PRAGMA cache_size = {_CACHED_PAGES}")
         steps = _Steps(live, witnesses)
         pages = _count_pages(source, page_size)
         if pages is None:
             steps.wait_for_the_check()
             _change_page_size(source, page_size)
             pages = _count_pages(source, page_size) or 0
-        steps.size = max(min(PAGES_AT_ONCE, pages - 1), 1)
+        steps.size = min(STEP_PAGES, pages - 1)
+        if not steps.size:
+            raise AssertionError("a database of ours has more pages than one")
         # SQLite's own waiting can't be interrupted by a signal, what is called between is.
         target.execute("PRAGMA busy_timeout = 0")
-        if journal_mode != "wal":
+        if journal_mode == "wal":
+            target.execute(f"PRAGMA cache_size = {_CACHED_PAGES}")
+        else:
             _keep_writers_out(target, steps)
         with closing(open_file(source, "ro")) as copy, early_sync(live, pages * page_size):
             copy.execute(f"PRAGMA cache_size = {_CACHED_PAGES}")
             copy.backup(target, pages=steps.size, progress=steps, sleep=_PAUSE_SECONDS)
-            # What the log took is moved into the file now, unless somebody reads the old state.
+            # What the log took is moved into the file now, unless somebody is in the way.
             target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
@@ -106,7 +114,7 @@ class _Steps:
     """
 
     def __init__(self, live: Path, witnesses: Witnesses) -> None:
-        self.size = PAGES_AT_ONCE
+        self.size = STEP_PAGES
         self._live = live
         self._witnesses = witnesses
         self._busy_since: float | None = None
@@ -114,9 +122,11 @@ class _Steps:
         self._is_sound = False
 
     def __call__(self, status: int, remaining: int, _total: int) -> None:
-        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if status & _PRIMARY in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             self.wait_or_give_up()
             return
+        if status not in (sqlite3.SQLITE_OK, sqlite3.SQLITE_DONE):
+            return  # what failed is raised next
         self._busy_since = None
         self.tell_locked()
         if remaining <= self.size:
@@ -148,18 +158,22 @@ class _Steps:
 
 
 def _keep_writers_out(target: sqlite3.Connection, steps: _Steps) -> None:
-    """Without a log, a copy keeps readers out from its first page on. This keeps writers only."""
-    target.execute("PRAGMA locking_mode = EXCLUSIVE")  # a lock outlasts its transaction
+    """Keep writers out before the copy begins, which without a log keeps readers out as well.
+
+    The copy then waits for those who read already; who comes meanwhile waits for it.
+    """
     while True:
         try:
             target.execute("BEGIN IMMEDIATE")
             break
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY:
                 raise
         steps.wait_or_give_up()
         time.sleep(_PAUSE_SECONDS)
-    target.execute("ROLLBACK")
+    # Not before, or a try that failed would leave a lock that keeps the writer from committing.
+    target.execute("PRAGMA locking_mode = EXCLUSIVE")
+    target.execute("ROLLBACK")  # which the lock outlasts in this mode
     steps.tell_locked()
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def start_script(script: str, *arguments: str, stack: ExitStack) -> subprocess.Popen[bytes] | None:
-    """Start a script, its input and output piped; it is killed when the stack unwinds.
+    """Start a script, its input and output piped to us; it is killed when the stack unwinds.
 
     Returns:
         None where there is no interpreter of its own, or no room for one more process.

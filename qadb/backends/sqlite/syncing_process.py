@@ -1,7 +1,8 @@
 """Has the system write files to the disk while another process writes to them.
 
 It runs by itself, with the standard library alone. Its arguments are the files, of which some may
-come later. It ends when its standard input does, and that does when the other process ends.
+come later. It ends when its standard input does, and that does when the other process ends; a sync
+that it is in just then comes to its end.
 """
 
 import contextlib

@@ -8,7 +8,7 @@ import pytest
 
 from qadb.operations.backup import create_backup
 from qadb.operations.init import init_database
-from tests.operations.sqlite.live_file import ADD
+from tests.operations.sqlite.scene import ADD
 from tests.support.databases import execute, open_database, sqlite_file
 
 if TYPE_CHECKING:

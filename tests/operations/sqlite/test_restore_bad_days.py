@@ -16,7 +16,7 @@ import pytest
 from qadb.backends.sqlite import claiming
 from qadb.errors import DatabaseInUse, InsufficientPrivilege, QadbError, StorageFull
 from qadb.operations.restore import plan_restore, restore
-from tests.operations.sqlite.live_file import ADD, COUNT, is_sound, put_back
+from tests.operations.sqlite.scene import ADD, COUNT, is_sound, put_back
 from tests.support.databases import fetch_rows, open_database
 from tests.support.unprivileged import as_nobody, open_folder
 

@@ -13,7 +13,8 @@ import pytest
 
 from qadb.backends.sqlite import live_file
 from qadb.errors import DatabaseInUse
-from tests.operations.sqlite.live_file import ADD, COUNT, is_sound, put_back, set_journal_mode
+from qadb.operations.restore import RestoreOptions, plan_restore, restore
+from tests.operations.sqlite.scene import ADD, COUNT, is_sound, put_back, set_journal_mode
 from tests.support.databases import fetch_rows
 
 if TYPE_CHECKING:
@@ -72,6 +73,39 @@ def test_writers_wait_and_go_on(database: Database, backup: Path, live: Path) ->
     assert failures == []
     assert fetch_rows(database, COUNT) == [(249,)]
     assert is_sound(live)
+
+
+@pytest.mark.parametrize("journal_mode", ["wal", "delete"])
+def test_a_writer_in_a_transaction_commits_before_anything_is_replaced(
+    database: Database, backup: Path, live: Path, journal_mode: str
+) -> None:
+    set_journal_mode(database, live, journal_mode)
+    write = f"""
+import sqlite3, time
+c = sqlite3.connect({str(live)!r}, isolation_level=None)
+c.execute("BEGIN IMMEDIATE")
+c.execute("INSERT INTO countries (code, name) VALUES ('QX', 'Utopia')")
+print("writing", flush=True)
+input()
+time.sleep(0.5)
+c.execute("COMMIT")
+"""
+    plan = plan_restore(database, backup)
+    with subprocess.Popen(
+        [sys.executable, "-c", write], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+        result = restore(database, plan, RestoreOptions(safety_folder=backup.parent))
+    assert writer.returncode == 0
+
+    assert fetch_rows(database, COUNT) == [(249,)]
+    assert result.safety_backup is not None
+    restore(database, plan_restore(database, result.safety_backup))
+    assert fetch_rows(database, COUNT) == [(251,)]
 
 
 @pytest.mark.parametrize("journal_mode", ["wal", "delete"])

@@ -2,7 +2,7 @@
 
 The pieces of a range of rows stand together; in a row, they are what one COPY has given and another
 takes. The stream can be unpacked by hand: the pieces of ``archive/`` in a row are what pg_restore
-reads, and those of each folder like ``rows/1/000000001/`` what the COPY in ``rows/1/copy.sql`` reads.
+reads, and those of a folder like ``rows/1/000000001/`` what the COPY in ``rows/1/copy.sql`` reads.
 """
 
 from __future__ import annotations
