@@ -81,7 +81,7 @@ def _make_coder(compression: Compression, jobs: int) -> _Coder:
     options: dict[int, int] = {
         zstd.CompressionParameter.compression_level: ZSTD_LEVEL,
         zstd.CompressionParameter.checksum_flag: 1,
-        zstd.CompressionParameter.nb_workers: jobs,
+        zstd.CompressionParameter.nb_workers: min(jobs, _MOST_WORKERS),
     }
     return zstd.ZstdCompressor(options=options)
 

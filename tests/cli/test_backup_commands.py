@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,6 +85,8 @@ def test_the_texts_say_where_how_much_and_what_next(on_sqlite: Program) -> None:
     assert "Verified" in listed.stdout
     assert " no " in listed.stdout
     assert planned.stdout.endswith("Nothing was changed.\n")
+    (rows,) = re.findall(r"([\d,]+ rows) at revision", planned.stdout)
+    assert f": {rows} of " in restored.stdout
     assert f"What it was before: {folder}/qa-" in restored.stdout
     assert "restore" in on_sqlite("status").stdout
 

@@ -9,7 +9,7 @@ from qadb.cli.blocks import Cell, Column, Line, Marked, Table
 from qadb.humanize import format_count, format_duration, format_size, format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from qadb.backups.folder import Backup
@@ -98,11 +98,11 @@ def plan_text(plan: BackupPlan) -> Iterator[Block]:
     yield Line("Nothing was written.")
 
 
-def describe_content(manifest: Manifest) -> str:
-    """How much it is, and where it stood."""
-    rows = format_count(sum(manifest.tables.values()))
-    tables = format_count(len(manifest.tables))
-    return f"{rows} rows of {tables} tables at revision {manifest.revision or 'base'}"
+def describe_content(manifest: Manifest, tables: Mapping[str, int] | None = None) -> str:
+    """How much it is, in all of its tables or in some, and where it stood."""
+    counted = manifest.tables if tables is None else tables
+    rows, count = format_count(sum(counted.values())), format_count(len(counted))
+    return f"{rows} rows of {count} tables at revision {manifest.revision or 'base'}"
 
 
 def list_text(backups: Sequence[Backup], folder: Path) -> Iterator[Block]:

@@ -108,8 +108,9 @@ def _engine(name: str) -> str:
 def restore_text(result: RestoreResult, where: str) -> Iterator[Block]:
     """Say what is there now, what it was before and what to do next."""
     found = result.plan.manifest
+    content = describe_content(found, result.plan.comes)  # as many as the question said
     yield Line(
-        f"Restored {where} to {format_time(found.taken_at)}: {describe_content(found)}, "
+        f"Restored {where} to {format_time(found.taken_at)}: {content}, "
         f"in {format_duration(result.elapsed_seconds)}.",
         "ok",
     )

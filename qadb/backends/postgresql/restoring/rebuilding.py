@@ -37,12 +37,8 @@ logger = logging.getLogger(__name__)
 
 WORK_PREFIX = "qadb-restore-"
 # A locale or its provider that the server has not, or that does not go with the encoding.
-UNKNOWN_LOCALE = (
-    "22023",
-    "42809",
-    "0A000",
-    "42704",
-)  # Who may not drop one, on a standby nobody, was refused to make it.
+UNKNOWN_LOCALE = ("22023", "42809", "0A000", "42704")
+# Who may not drop one, on a standby nobody, was refused to make it.
 NEVER_MADE = ("25006", "42501")
 
 PROVIDERS = {"i": ("icu", "ICU_LOCALE"), "b": ("builtin", "BUILTIN_LOCALE")}
