@@ -85,14 +85,13 @@ def copy_into(source: Path, live: Path, witnesses: Witnesses) -> None:
         (journal_mode,) = target.execute("PRAGMA journal_mode").fetchone()
         target.execute("PRAGMA synchronous = FULL")
         steps = _Steps(live, witnesses)
-        pages = _count_pages(source, page_size)
-        if pages is None:
+        if _ask(source, "page_size") != page_size:
             steps.wait_for_the_check()
             _change_page_size(source, page_size)
-            pages = _count_pages(source, page_size) or 0
-        steps.size = min(STEP_PAGES, pages - 1)
-        if not steps.size:
+        pages = _ask(source, "page_count")
+        if pages < 2:  # noqa: PLR2004 - one step, and one that commits
             raise AssertionError("a database of ours has more pages than one")
+        steps.size = min(STEP_PAGES, pages - 1)
         # SQLite's own waiting can't be interrupted by a signal, what is called between is.
         target.execute("PRAGMA busy_timeout = 0")
         if journal_mode == "wal":
@@ -177,13 +176,10 @@ def _keep_writers_out(target: sqlite3.Connection, steps: _Steps) -> None:
     steps.tell_locked()
 
 
-def _count_pages(source: Path, page_size: int) -> int | None:
-    """Count the source's pages; None where they have another size than the live file's."""
+def _ask(source: Path, pragma: str) -> int:
     with closing(open_file(source, "ro")) as connection:
-        if connection.execute("PRAGMA page_size").fetchone() != (page_size,):
-            return None
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    return int(pages)
+        (found,) = connection.execute(f"PRAGMA {pragma}").fetchone()
+    return int(found)
 
 
 def _change_page_size(source: Path, page_size: int) -> None:

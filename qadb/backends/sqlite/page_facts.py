@@ -7,13 +7,13 @@ the locks of this process.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Final
 
+from qadb.backends.sqlite import header_reading_process
 from qadb.backends.sqlite.header import SIZE, faults_of
+from qadb.backends.sqlite.own_process import start_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,17 +31,6 @@ STATEMENTS: Mapping[str, str] = {
     "damage": INTEGRITY_CHECK,
     "broken_references": FOREIGN_KEY_CHECK,
 }
-
-READER: Final = f"""
-import os, sys
-file = os.open(sys.argv[1], os.O_RDONLY)
-header = b""
-while header != (header := os.pread(file, {SIZE}, 0)):
-    pass  # somebody may be writing it
-os.write(1, header)
-if hasattr(os, "posix_fadvise"):
-    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_WILLNEED)
-"""
 
 
 def damaged_pages(connection: Connection) -> tuple[str, ...]:
@@ -80,15 +69,8 @@ def _reading(connection: Connection) -> Iterator[IO[bytes]]:
     """Give the header to read, and ask the system for the rest; nothing where that can't be."""
     row = connection.exec_driver_sql("PRAGMA database_list").first()
     with ExitStack() as stack:
-        reader: subprocess.Popen[bytes] | None = None
+        reader = None
         if row is not None and row[2]:
-            command = [sys.executable, "-S", "-E", "-c", READER, row[2]]
-            nowhere, piped = subprocess.DEVNULL, subprocess.PIPE
-            with suppress(OSError):
-                reader = subprocess.Popen(command, stdin=nowhere, stdout=piped, stderr=nowhere)  # noqa: S603 - our own words and a path, no shell
-        if reader is None or reader.stdout is None:
-            yield BytesIO()
-            return
-        stack.enter_context(reader)
-        stack.callback(reader.kill)
-        yield reader.stdout
+            script = header_reading_process.__file__
+            reader = start_script(script, row[2], str(SIZE), stack=stack)
+        yield BytesIO() if reader is None or reader.stdout is None else reader.stdout

@@ -16,7 +16,7 @@ import pytest
 from qadb.backends.sqlite import claiming
 from qadb.errors import DatabaseInUse, InsufficientPrivilege, QadbError, StorageFull
 from qadb.operations.restore import plan_restore, restore
-from tests.operations.sqlite.scene import ADD, COUNT, is_sound, put_back
+from tests.operations.sqlite.scene import ADD, COUNT, is_sound, put_back, somebody_else
 from tests.support.databases import fetch_rows, open_database
 from tests.support.unprivileged import as_nobody, open_folder
 
@@ -86,14 +86,11 @@ def test_a_damaged_file_that_somebody_has_open_is_left(
     database.close()
     smash_header(live)
     hold = f"f = open({str(live)!r}); print('holding', flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with pytest.raises(DatabaseInUse, match=f"pid {holder.pid}"):
-            put_back(database, backup)
-        holder.communicate("\n")
+    with (
+        somebody_else(hold) as holder,
+        pytest.raises(DatabaseInUse, match=f"pid {holder.pid}"),
+    ):
+        put_back(database, backup)
 
     assert live.read_bytes()[:100] == b"\0" * 100
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -14,7 +12,15 @@ import pytest
 from qadb.backends.sqlite import live_file
 from qadb.errors import DatabaseInUse
 from qadb.operations.restore import RestoreOptions, plan_restore, restore
-from tests.operations.sqlite.scene import ADD, COUNT, is_sound, put_back, set_journal_mode
+from tests.operations.sqlite.scene import (
+    ADD,
+    ADD_LATER,
+    COUNT,
+    is_sound,
+    put_back,
+    set_journal_mode,
+    somebody_else,
+)
 from tests.support.databases import fetch_rows
 
 if TYPE_CHECKING:
@@ -84,21 +90,13 @@ def test_a_writer_in_a_transaction_commits_before_anything_is_replaced(
 import sqlite3, time
 c = sqlite3.connect({str(live)!r}, isolation_level=None)
 c.execute("BEGIN IMMEDIATE")
-c.execute("INSERT INTO countries (code, name) VALUES ('QX', 'Utopia')")
+c.execute({ADD_LATER!r})
 print("writing", flush=True)
-input()
 time.sleep(0.5)
 c.execute("COMMIT")
 """
     plan = plan_restore(database, backup)
-    with subprocess.Popen(
-        [sys.executable, "-c", write], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as writer:
-        assert writer.stdin is not None
-        assert writer.stdout is not None
-        writer.stdout.readline()
-        writer.stdin.write("\n")
-        writer.stdin.flush()
+    with somebody_else(write) as writer:
         result = restore(database, plan, RestoreOptions(safety_folder=backup.parent))
     assert writer.returncode == 0
 
@@ -125,14 +123,11 @@ c.execute("BEGIN IMMEDIATE")
 print("holding", flush=True)
 input()
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with pytest.raises(DatabaseInUse, match=f"pid {holder.pid}"):
-            put_back(database, backup)
-        holder.communicate("\n")
+    with (
+        somebody_else(hold) as holder,
+        pytest.raises(DatabaseInUse, match=f"pid {holder.pid}"),
+    ):
+        put_back(database, backup)
 
     assert fetch_rows(database, COUNT) == [(250,)]
 

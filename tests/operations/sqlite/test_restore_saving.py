@@ -13,7 +13,7 @@ from qadb.operations import rebuild as rebuild_operation
 from qadb.operations import restore_safety
 from qadb.operations.backup import write_backup
 from qadb.operations.restore import RestoreOptions, plan_restore, restore
-from tests.operations.sqlite.scene import ADD, COUNT, is_sound, put_back, set_journal_mode
+from tests.operations.sqlite.scene import ADD_LATER, COUNT, is_sound, put_back, set_journal_mode
 from tests.support.databases import fetch_rows, open_database
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def test_what_is_written_after_the_former_database_was_saved_is_saved_too(
     journal_mode: str,
 ) -> None:
     set_journal_mode(database, live, journal_mode)
-    late = ADD.replace("QQ", "QX")
-    saved = let_somebody_write(monkeypatch, live, late)
+    saved = let_somebody_write(monkeypatch, live, ADD_LATER)
     options = RestoreOptions(safety_folder=tmp_path / "safe")
     said: list[str] = []
 
@@ -79,7 +78,9 @@ def test_what_is_written_after_the_former_database_was_saved_is_saved_too(
         assert fetch_rows(copy, COUNT) == [(251,)]
 
 
-@pytest.mark.parametrize("statements", [(), ("PRAGMA wal_checkpoint",), ("BEGIN", ADD, "ROLLBACK")])
+@pytest.mark.parametrize(
+    "statements", [(), ("PRAGMA wal_checkpoint",), ("BEGIN", ADD_LATER, "ROLLBACK")]
+)
 def test_where_nobody_has_written_it_is_saved_once(
     database: Database,
     backup: Path,
@@ -106,8 +107,9 @@ def test_nothing_is_replaced_where_what_was_written_late_cannot_be_saved(
     journal_mode: str,
 ) -> None:
     set_journal_mode(database, live, journal_mode)
-    late = ADD.replace("QQ", "QX")
-    saved = let_somebody_write(monkeypatch, live, late, failures=[DatabaseFailure("It failed.")])
+    saved = let_somebody_write(
+        monkeypatch, live, ADD_LATER, failures=[DatabaseFailure("It failed.")]
+    )
 
     with pytest.raises(DatabaseFailure):
         put_back(database, backup)
@@ -120,8 +122,9 @@ def test_nothing_is_replaced_where_what_was_written_late_cannot_be_saved(
 def test_the_former_backup_gives_way_where_there_is_room_for_one(
     database: Database, backup: Path, live: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    late = ADD.replace("QQ", "QX")
-    saved = let_somebody_write(monkeypatch, live, late, failures=[StorageFull("There is no room.")])
+    saved = let_somebody_write(
+        monkeypatch, live, ADD_LATER, failures=[StorageFull("There is no room.")]
+    )
 
     put_back(database, backup)
 
