@@ -1,7 +1,7 @@
 """Flaky tests: whose verdict changes although nothing that they depend on did.
 
-What that means is said at `TestResultRepository.flaky`. The period is read once for the few tests
-that can be flaky at all; only their results are put in order.
+What that means is said at `TestResultRepository.flaky`. Only results of tests that failed at all
+are put in order.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import Integer, case, cast, exists, func, literal, null, or_, select, union_all
+from sqlalchemy.orm import aliased
 
 from qadb.models import TestResult, TestRun
 from qadb.repositories.figures.by_case import first_cases
 from qadb.repositories.figures.results import DID_NOT_PASS
-from qadb.repositories.generic.once import once
 from qadb.repositories.generic.rounding import fraction
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Select, Subquery
     from sqlalchemy.orm import Session
+
+_NOTHING = cast(null(), Integer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def find_flaky_tests(
     session: Session, runs: Sequence[ColumnElement[bool]], limit: int
 ) -> tuple[FlakyTest, ...]:
     """Find them in the runs that meet the conditions; see `TestResultRepository.flaky`."""
-    counted = _counted(_in_order(_verdicts(runs)))
+    counted = _counted(_steps(_verdicts(runs)), _rescues(runs))
     order = (counted.c.flips.desc(), counted.c.rescued.desc(), counted.c.steps)
     return tuple(
         FlakyTest(
@@ -69,59 +71,76 @@ def find_flaky_tests(
     )  # fmt: skip
 
 
-def _candidates(runs: Sequence[ColumnElement[bool]]) -> Select[int]:
-    """Tests that both passed and failed, or failed before their last attempt."""
-    fails = TestResult.status.in_(DID_NOT_PASS)
-    passed = _count(and_(TestResult.is_final, TestResult.status == "passed"))
-    failed = _count(and_(TestResult.is_final, fails))
-    failed_before = _count(and_(~TestResult.is_final, fails))
+def _failing(runs: Sequence[ColumnElement[bool]]) -> Select[int]:
+    """Tests with an attempt that failed: no others flip or pass on retry."""
     return (
         select(TestResult.test_case_id)
         .join(TestRun, TestRun.id == TestResult.run_id)
-        .where(*runs)
-        .group_by(TestResult.test_case_id)
-        .having(and_(passed > 0, or_(failed > 0, failed_before > 0)))
+        .where(*runs, TestResult.status.in_(DID_NOT_PASS))
     )
 
 
 def _verdicts(runs: Sequence[ColumnElement[bool]]) -> Subquery:
-    """One row for each time that a candidate ran: whether it passed in the end, and by retry."""
-    candidates = once(_candidates(runs))
-    place = (TestRun.started_at, TestRun.branch, TestRun.environment_id)
-    key = (TestResult.test_case_id, TestResult.run_id, TestResult.occurrence)
-    ran = _any(and_(TestResult.is_final, TestResult.status != "skipped"))
-    passed = _any(and_(TestResult.is_final, TestResult.status == "passed"))
-    failed_before = _any(and_(~TestResult.is_final, TestResult.status.in_(DID_NOT_PASS)))
+    """One row for each time that a test which fails at times ran: whether it passed in the end."""
+    passed = case((TestResult.status == "passed", 1), else_=0)
     return (
-        select(*key, *place, passed.label("passed"), failed_before.label("failed_before"))
+        select(
+            TestResult.test_case_id,
+            TestResult.occurrence,
+            TestResult.run_id,
+            TestRun.started_at,
+            TestRun.branch,
+            TestRun.environment_id,
+            passed.label("passed"),
+        )
         .join(TestRun, TestRun.id == TestResult.run_id)
-        .where(*runs, TestResult.test_case_id.in_(select(candidates.c.test_case_id)))
-        .group_by(*key, *place)
-        .having(ran == 1)
+        .where(
+            *runs,
+            TestResult.is_final,
+            TestResult.status != "skipped",
+            TestResult.test_case_id.in_(_failing(runs)),
+        )
         .subquery()
     )
 
 
-def _in_order(verdicts: Subquery) -> Subquery:
+def _steps(verdicts: Subquery) -> Select[*tuple[object, ...]]:
     """The same with the verdict before it in the same place."""
     row = verdicts.c
     before = func.lag(row.passed).over(
         partition_by=(row.test_case_id, row.occurrence, row.branch, row.environment_id),
         order_by=(row.started_at, row.run_id),
     )
-    return select(
-        row.test_case_id, row.passed, row.failed_before, before.label("before")
-    ).subquery()
+    return select(row.test_case_id, row.passed, before.label("before"), _NOTHING.label("rescued"))
 
 
-def _counted(steps: Subquery) -> Subquery:
-    row = steps.c
+def _rescues(runs: Sequence[ColumnElement[bool]]) -> Select[*tuple[object, ...]]:
+    """One row for each time that a test passed in the end where an attempt before had failed."""
+    key = (TestResult.run_id, TestResult.test_case_id, TestResult.occurrence)
+    last = aliased(TestResult)
+    passed = exists().where(
+        *(getattr(last, column.key) == column for column in key),
+        last.is_final,
+        last.status == "passed",
+    )
+    failed = (
+        select(*key)
+        .join(TestRun, TestRun.id == TestResult.run_id)
+        .where(*runs, ~TestResult.is_final, TestResult.status.in_(DID_NOT_PASS), passed)
+        .distinct()
+        .subquery()
+    )
+    return select(failed.c.test_case_id, _NOTHING, _NOTHING, literal(1))
+
+
+def _counted(steps: Select[*tuple[object, ...]], rescues: Select[*tuple[object, ...]]) -> Subquery:
+    row = union_all(steps, rescues).subquery().c
     flips = _count(row.before != row.passed)
-    rescued = _count(and_(row.passed == 1, row.failed_before == 1))
+    rescued = func.count(row.rescued)
     return (
         select(
             row.test_case_id,
-            func.count().label("runs"),
+            func.count(row.passed).label("runs"),
             _count(row.passed == 1).label("passed"),
             rescued.label("rescued"),
             flips.label("flips"),
@@ -135,7 +154,3 @@ def _counted(steps: Subquery) -> Subquery:
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count(case((condition, 1)))
-
-
-def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.max(case((condition, 1), else_=0))
