@@ -7,13 +7,13 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
+from qadb.disk import NO_ROOM
 from qadb.errors import ConfigurationError, InsufficientPrivilege, QadbError, StorageFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -39,7 +39,7 @@ def explain_refusals(path: Path, what: What = "backup") -> Iterator[None]:
         yield
     except OSError as error:
         message = f"The {what} {path} can't be written: {_reason(error)}."
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             raise StorageFull(
                 message, hint=f"Free some space, or name another folder: {_ANOTHER[what]}"
             ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 import signal
 from typing import TYPE_CHECKING
 
@@ -216,6 +217,17 @@ def test_full_disk_here_is_told(
     full = Full(b"PGDMP and more")
     with pytest.raises(StorageFull, match="no room"), rebuilt(full, url, details, tmp_path):
         pass
+
+
+def test_full_disk_is_told_for_lists_of_entries_as_well(tmp_path: Path) -> None:
+    lines = [b"1; 0 0 INDEX public one owner\n"] * 1_000
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+    try:
+        with pytest.raises(StorageFull, match="no room"):
+            archive_restoring.write_file(tmp_path / "indexes", lines)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_ordinary_owner_restores_what_is_its_own(

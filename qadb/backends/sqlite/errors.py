@@ -9,6 +9,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from qadb.backends.failures import translate_common
+from qadb.disk import NO_ROOM
 from qadb.errors import (
     ConflictError,
     DatabaseAbsent,
@@ -108,7 +109,7 @@ def translate_os_error(error: OSError, what_failed: str) -> QadbError:
         return InsufficientPrivilege(
             message, hint="Check the owner and mode of the file and of its folder."
         )
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in NO_ROOM:
         return StorageFull(message, hint="Free some space and try again.")
     if error.errno == errno.ENOENT:
         return DatabaseAbsent(message, hint="Create it with: qadb init")

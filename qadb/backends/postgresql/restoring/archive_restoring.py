@@ -14,9 +14,11 @@ from qadb.backends.postgresql.programs.finding import VERSION_DIGITS, find_progr
 from qadb.backends.postgresql.programs.pooling import require_own_session
 from qadb.backends.postgresql.programs.runs import run_program
 from qadb.backends.postgresql.time_limits import FIRST_WITH_TRANSACTION_TIMEOUT
+from qadb.disk import NO_ROOM
+from qadb.errors import StorageFull
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from qadb.backends.postgresql.programs.access import Access
@@ -82,8 +84,8 @@ class ArchiveRestoring:
         later = {*after} - {*indexes}
         rest = [line for line in self._list(archive) if line in later or PRIVILEGES.match(line)]
         return AfterRows(
-            _write(archive.with_name("indexes"), indexes),
-            _write(archive.with_name("foreign_keys"), rest),
+            write_file(archive.with_name("indexes"), indexes),
+            write_file(archive.with_name("foreign_keys"), rest),
         )
 
     def restore_entries(self, archive: Path, entries: Path) -> None:
@@ -140,8 +142,26 @@ def restoring_archives(
         yield ArchiveRestoring(program, access, made, says_unknown, max(jobs, 1))
 
 
-def _write(path: Path, lines: list[bytes]) -> Path:
-    path.write_bytes(b"".join(lines))
+def write_file(path: Path, content: Iterable[bytes]) -> Path:
+    """Write a new file into the folder that a restore works in, for pg_restore to read.
+
+    Raises:
+        StorageFull: there is no room for it.
+    """
+    done = 0
+    try:
+        with path.open("xb") as file:
+            for data in content:
+                file.write(data)
+                done += len(data)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise StorageFull(
+            f"There is no room for the backup's content in {path.parent.parent}, which took "
+            f"{done} bytes of it.",
+            hint="Free some space, or name a folder with more in TMPDIR.",
+        ) from error
     return path
 
 

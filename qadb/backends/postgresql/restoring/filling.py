@@ -6,7 +6,6 @@ Indexes, keys and policies come after all rows.
 
 from __future__ import annotations
 
-import errno
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,10 @@ import psycopg2
 from qadb.backends.postgresql.dumping.pieces import ARCHIVE, ROWS, STATEMENT, PieceReader
 from qadb.backends.postgresql.errors import translate
 from qadb.backends.postgresql.restoring.analyzing import Analyzer
-from qadb.backends.postgresql.restoring.archive_restoring import restoring_archives
+from qadb.backends.postgresql.restoring.archive_restoring import restoring_archives, write_file
 from qadb.backends.postgresql.restoring.row_loading import Rows, load_rows
 from qadb.beside import Beside
-from qadb.errors import BackupDamaged, StorageFull
+from qadb.errors import BackupDamaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 READ_BYTES = 1 << 20
 ARCHIVE_START = b"PGDMP"
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def fill(
@@ -66,7 +64,7 @@ def fill(
     try:
         with restoring_archives(made, options, wanted, folder=folder, jobs=jobs) as restoring:
             if source.first.startswith(ARCHIVE_START):
-                _write(archive, _read_all(source, on_bytes))
+                write_file(archive, _read_all(source, on_bytes))
                 restoring.restore(archive)
             else:
                 pieces = iter(PieceReader(source, on_bytes))
@@ -113,7 +111,7 @@ def _fill_by_pieces(
 ) -> None:
     """Restore the archive's tables, then all other rows, then what is made of rows."""
     later: list[tuple[str, bytes]] = []
-    _write(archive, _take_archive(pieces, later))
+    write_file(archive, _take_archive(pieces, later))
     with Beside(lambda: None, "qadb-list", 1) as beside:
         listed = beside.submit(lambda: restoring.find_after_rows(archive))
         restoring.restore_before_rows(archive)
@@ -151,20 +149,3 @@ def _with_statements(pieces: Iterable[tuple[str, bytes]]) -> Iterator[Rows]:
             raise BackupDamaged(
                 f"The backup's content has rows of no table ({name}).", hint="Take another backup."
             )
-
-
-def _write(archive: Path, content: Iterable[bytes]) -> None:
-    done = 0
-    try:
-        with archive.open("xb") as file:
-            for data in content:
-                file.write(data)
-                done += len(data)
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise StorageFull(
-            f"There is no room for the backup's content in {archive.parent.parent}, which took "
-            f"{done} bytes of it.",
-            hint="Free some space, or name a folder with more in TMPDIR.",
-        ) from error
