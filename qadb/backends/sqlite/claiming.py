@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qadb.backends.base_backups import already_sound, nothing_to_save
+from qadb.backends.sqlite.differing_pages import write_differing
 from qadb.backends.sqlite.errors import translate, translate_os_error
 from qadb.backends.sqlite.file_users import find_processes
 from qadb.backends.sqlite.files import make_folder, resolve_file
@@ -107,7 +108,8 @@ class FileClaim:
         try:
             if self._path.exists() and not is_damaged and _is_readable(self._path):
                 witnesses = Witnesses(partial(self._save_if_late, save_late), wait_until_sound)
-                copy_into(source, self._path, witnesses)
+                if not write_differing(source, self._path, witnesses):
+                    copy_into(source, self._path, witnesses)
                 return None
             self.close()  # closed later, SQLite would remove sidecars of the new file
             wait_until_sound()

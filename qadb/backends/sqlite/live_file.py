@@ -36,6 +36,15 @@ def open_file(path: Path, mode: str) -> sqlite3.Connection:
     )
 
 
+def locked_for_too_long(path: Path) -> DatabaseInUse:
+    """Return the failure for a file that somebody holds a lock of."""
+    users = ", ".join(find_processes(path)) or "somebody"
+    return DatabaseInUse(
+        f"{path} is locked by {users} for longer than {BUSY_SECONDS:.0f} s.",
+        hint="Stop what writes to it, then restore again; nothing was changed.",
+    )
+
+
 class CommitWatch:
     """Tells whether somebody has written to a file since the watch began."""
 
@@ -149,11 +158,7 @@ class _Steps:
         if self._busy_since is None:
             self._busy_since = now
         if now > self._busy_since + BUSY_SECONDS:
-            users = ", ".join(find_processes(self._live)) or "somebody"
-            raise DatabaseInUse(
-                f"{self._live} is locked by {users} for longer than {BUSY_SECONDS:.0f} s.",
-                hint="Stop what writes to it, then restore again; nothing was changed.",
-            )
+            raise locked_for_too_long(self._live)
 
 
 def _keep_writers_out(target: sqlite3.Connection, steps: _Steps) -> None:

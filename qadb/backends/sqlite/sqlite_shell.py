@@ -1,0 +1,141 @@
+"""Runs SQLite's own shell as a process, a few statements at a time.
+
+It has the ``sqlite_dbpage`` table, which Python's SQLite mostly lacks, and being another process it
+leaves the locks alone that this one holds. The transaction that it is in is undone when it ends,
+and it ends when this process does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_PROGRAM: Final = "sqlite3_shell"
+_OPTIONS: Final = ("-batch", "-bail", "-noinit", "-list", "-ifexists")
+_END: Final = b"=end\n"
+_STOP_SECONDS: Final = 10.0
+
+# What the shell says, and what Python's sqlite3 calls it.
+_REASONS: Final = {
+    "database is locked": sqlite3.SQLITE_BUSY,
+    "database table is locked": sqlite3.SQLITE_LOCKED,
+    "database or disk is full": sqlite3.SQLITE_FULL,
+    "disk I/O error": sqlite3.SQLITE_IOERR,
+    "attempt to write a readonly database": sqlite3.SQLITE_READONLY,
+    "unable to open database file": sqlite3.SQLITE_CANTOPEN,
+    "database disk image is malformed": sqlite3.SQLITE_CORRUPT,
+    "file is not a database": sqlite3.SQLITE_NOTADB,
+}
+_NAMES: Final = {
+    sqlite3.SQLITE_BUSY: "SQLITE_BUSY",
+    sqlite3.SQLITE_LOCKED: "SQLITE_LOCKED",
+    sqlite3.SQLITE_FULL: "SQLITE_FULL",
+    sqlite3.SQLITE_IOERR: "SQLITE_IOERR",
+    sqlite3.SQLITE_READONLY: "SQLITE_READONLY",
+    sqlite3.SQLITE_CANTOPEN: "SQLITE_CANTOPEN",
+    sqlite3.SQLITE_CORRUPT: "SQLITE_CORRUPT",
+    sqlite3.SQLITE_NOTADB: "SQLITE_NOTADB",
+}
+
+
+class SqliteShell:
+    """A shell that has a file open."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def run(self, statements: str) -> list[str]:
+        """Run statements, or commands of the shell, and return the lines that they print.
+
+        Raises:
+            sqlite3.OperationalError: one failed; the shell has ended, and undone its transaction.
+        """
+        orders, answers = self._pipes()
+        with suppress(BrokenPipeError):
+            orders.write(os.fsencode(f"{statements}\n.print {_END.decode()}"))
+            orders.flush()
+        lines: list[str] = []
+        for line in answers:
+            if line == _END:
+                return lines
+            lines.append(os.fsdecode(line.removesuffix(b"\n")))
+        raise self._failure()
+
+    def run_for_number(self, statement: str) -> int:
+        """Run a statement and return the number that it prints, last of all."""
+        return int(self.run(statement)[-1])
+
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        if self._process.stdin is None or self._process.stdout is None:
+            raise AssertionError("both were piped")
+        return self._process.stdin, self._process.stdout
+
+    def _failure(self) -> sqlite3.OperationalError:
+        if self._process.stderr is None:
+            raise AssertionError("it was piped")
+        said = os.fsdecode(self._process.stderr.read()).strip()
+        ended = f"SQLite's shell ended with status {self._process.wait()}"
+        error = sqlite3.OperationalError(said or ended)
+        error.sqlite_errorcode = sqlite3.SQLITE_ERROR
+        error.sqlite_errorname = "SQLITE_ERROR"
+        for reason, code in _REASONS.items():
+            if reason in said:
+                error.sqlite_errorcode, error.sqlite_errorname = code, _NAMES[code]
+        return error
+
+
+@contextmanager
+def open_in_shell(path: Path) -> Iterator[SqliteShell | None]:
+    """Open a file in a shell until the end of the block; None where there is no shell."""
+    with ExitStack() as stack:
+        process = _start(path)
+        if process is not None:
+            stack.enter_context(process)
+            stack.callback(_stop, process)
+        yield None if process is None else SqliteShell(process)
+
+
+def _start(path: Path) -> subprocess.Popen[bytes] | None:
+    program = _find_program()
+    if program is None:
+        return None
+    try:
+        return subprocess.Popen(  # noqa: S603 - a program of a package, our words, no shell
+            (program, *_OPTIONS, str(path)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is told to us, and we stop it
+        )
+    except OSError:
+        return None
+
+
+def _find_program() -> str | None:
+    try:
+        from apsw import sqlite_extra  # noqa: PLC0415 - needed by few commands, and large
+    except ImportError:
+        return None
+    return str(sqlite_extra.path(_PROGRAM)) if sqlite_extra.has(_PROGRAM) else None
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Let it undo what it is doing and close the file; one that does not is killed."""
+    if process.stdin is not None:
+        with suppress(OSError):
+            process.stdin.close()
+    try:
+        if sys.platform != "win32" and sys.exc_info()[0] is not None:
+            process.send_signal(signal.SIGINT)
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
