@@ -25,6 +25,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from qadb.backends.postgresql.dumping import large_tables
 from qadb.backends.postgresql.restoring import claiming as postgresql_claiming
 from qadb.backends.sqlite import claiming as sqlite_claiming
+from qadb.backends.sqlite.sqlite_shell import SqliteShell
 from qadb.backups.rotation import KeepRules
 from qadb.operations import backup as backup_operation
 from qadb.operations import rebuild as rebuild_operation
@@ -110,7 +111,8 @@ STEPS: dict[str, tuple[object, str]] = {
     "saving": (restore_safety, "write_backup"),
     "checking": (rebuild_operation, "check_rebuilt"),
     "restore-recording": (restore_operation, "record_entry"),
-    "sqlite-swap": (sqlite_claiming, "copy_into"),
+    "sqlite-copying": (sqlite_claiming, "copy_into"),
+    "sqlite-writing": (SqliteShell, "run"),
     "postgresql-swap": (postgresql_claiming.PlaceClaim, "_swap"),
     "postgresql-renaming": (postgresql_claiming, "_rename"),
 }

@@ -6,11 +6,12 @@ transaction, written to the log: a process that has the file open goes on with t
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
+from qadb.backends.sqlite import live_file
 from qadb.backends.sqlite.early_sync import early_sync
-from qadb.backends.sqlite.live_file import BUSY_SECONDS, locked_for_too_long
 from qadb.backends.sqlite.sqlite_shell import open_in_shell
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def write_differing(source: Path, live: Path, witnesses: Witnesses) -> bool:
 
 def _prepare(shell: SqliteShell, source: Path, live: Path) -> _Writer | None:
     """Open the source beside the live file; None where this is not the way, whatever the reason."""
+    if not os.access(live, os.W_OK):  # SQLite would find out when it writes
+        return None
     quoted = str(source).replace("'", "''")
     try:
         shell.run(
@@ -125,10 +128,10 @@ class _Writer:
 
     def _keep_writers_out(self) -> None:
         try:
-            self._shell.run(f".timeout {round(BUSY_SECONDS * 1000)}\nBEGIN IMMEDIATE;")
+            self._shell.run(f".timeout {round(live_file.BUSY_SECONDS * 1000)}\nBEGIN IMMEDIATE;")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-                raise locked_for_too_long(self._live) from error
+                raise live_file.locked_for_too_long(self._live) from error
             raise
 
     def _write_first(self, former_pages: int, version: int) -> None:
