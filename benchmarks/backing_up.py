@@ -44,6 +44,12 @@ LINES_ON_POSTGRESQL = """(
         || '.run(File' || run_id * n % 997 || '.java:' || test_case_id * n % 2311 || ')', chr(10))
     FROM generate_series(1, 10) AS n)"""
 
+# The runs of the last of thirty days, a thirtieth of all results.
+TAKE_A_DAY_BACK = """
+DELETE FROM test_runs WHERE started_at >= (
+    SELECT strftime('%Y-%m-%dT%H:%M:%SZ', max(started_at), '-1 day') FROM test_runs)
+"""
+
 # Where the machine has no sqlite3, the same interface that its .backup calls, in the same way.
 BACKUP_BY_HAND = "import sqlite3, sys; s, t = map(sqlite3.connect, sys.argv[1:]); s.backup(t)"
 
@@ -113,7 +119,7 @@ class _Sqlite:
         yield f"{self._about}: a backup is {share:.0%} of it (at most 25%)"
         yield self._against_shell("qadb backup --verify", ["--verify"], 2.7)
         yield from self._beside_a_writer()
-        yield self._restoring()
+        yield from self._restoring()
         self._qadb.forget()
         peak = self._qadb.peak_megabytes("backup", "--verify", "--quiet")
         yield f"{self._about}: backup --verify takes {peak} MB of memory (at most 150)"
@@ -156,24 +162,46 @@ class _Sqlite:
             milliseconds = writer.longest_wait_seconds * 1000
         yield f"{self._about}: the writer waits {milliseconds:.0f} ms at most (at most 400)"
 
-    def _restoring(self) -> str:
+    def _restoring(self) -> Iterator[str]:
+        """Restore what was there a day before, and then what has no page in common."""
+        today = self._file.with_name("today.sqlite3")
+        _copy_and_sync(self._file, today)
+        _change(self._file, TAKE_A_DAY_BACK)
+        yield self._restore_over(today, "qadb restore of a day before / cp + fsync")
+        _change(today, "UPDATE test_results SET stack_trace = stack_trace || '.'", "VACUUM")
+        yield self._restore_over(today, "qadb restore where all pages differ / cp + fsync")
+        today.unlink()
+
+    def _restore_over(self, former: Path, name: str) -> str:
         self._start_anew()
         self._qadb("backup", "--quiet")()
         backup = str(self._qadb.newest())
 
-        def copy() -> None:
-            shutil.copyfile(self._file, self._copy)
-            with self._copy.open("rb") as copied:
-                os.fsync(copied.fileno())
+        def start_anew() -> None:
+            self._copy.unlink(missing_ok=True)
+            _copy_and_sync(former, self._file)
 
         return compare(
-            f"{self._about}: qadb restore / cp + fsync",
+            f"{self._about}: {name}",
             self._qadb("restore", backup, "--yes", "--quiet"),
-            copy,
+            lambda: _copy_and_sync(self._file, self._copy),
             limit=7,
             rounds=self._rounds,
-            before=lambda: self._copy.unlink(missing_ok=True),
+            before=start_anew,
         ).report()
+
+
+def _copy_and_sync(file: Path, copy: Path) -> None:
+    shutil.copyfile(file, copy)
+    with copy.open("rb") as copied:
+        os.fsync(copied.fileno())
+
+
+def _change(file: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        for statement in statements:
+            connection.execute(statement)
 
 
 def _add_traces_on_sqlite(file: Path) -> None:

@@ -17,8 +17,10 @@ from qadb.backends.postgresql.dumping import large_tables
 from qadb.backups.archive import ArchiveReader
 from qadb.backups.folder import list_backups
 from qadb.operations.backup import create_backup
+from qadb.operations.init import init_database
 from qadb.revisions.state import read_state
 from tests.operations.crash_child import back_up, put_back
+from tests.operations.sqlite.scene import set_journal_mode
 from tests.operations.worker import KILLS, moments
 from tests.support.databases import execute, fetch_rows, open_database, sqlite_file
 from tests.support.postgres_client import fetch_column
@@ -208,31 +210,60 @@ def test_killed_restore_leaves_the_former_or_the_new_and_the_next_succeeds(
     database_server: PostgresServer | None,
     place: Path,
 ) -> None:
+    engine = database.url.engine
+    found = kill_restores(
+        worker, database, migrated_url, database_server, place, RESTORE_STEPS[engine]
+    )
+    steps, after = len(RESTORE_STEPS[engine]), STEPS_AFTER[engine]
+    assert found[-steps:] == ["former"] * (steps - after) + ["new"] * after
+
+
+def test_killed_restore_of_a_file_without_a_log_is_no_different(
+    worker: Worker, sqlite_url: str, place: Path
+) -> None:
+    """All of its pages are copied."""
+    with open_database(sqlite_url) as database:
+        init_database(database)
+        execute(database, ADD.format("QO"))
+        set_journal_mode(database, sqlite_file(sqlite_url), "delete")
+        steps = ["sqlite-copying:1", "restore-recording:1"]
+        found = kill_restores(worker, database, sqlite_url, None, place, steps)
+    assert found[-2:] == ["former", "new"]
+
+
+def kill_restores(
+    worker: Worker,
+    database: Database,
+    url: str,
+    server: PostgresServer | None,
+    place: Path,
+    steps: Sequence[str],
+) -> list[str]:
+    """Kill restores at many points; returns which database was there after each."""
     backup = create_backup(database, place).path
     database.close()
-    words = (migrated_url, str(backup))
+    words = (url, str(backup))
     seconds = duration(worker, "restore", *words)
     execute(database, ADD.format("QN"))
     database.close()
-    found, steps = [], RESTORE_STEPS[database.url.engine]
+    found = []
     for is_time in killed(worker, "restore", words, steps, seconds):
         assert read_state(database).state == "current"
-        require_whole(migrated_url, database_server)
+        require_whole(url, server)
         assert fetch_rows(database, OLD)
         found.append("former" if fetch_rows(database, NEW) else "new")
         if is_time:
             age(place)
-            let_statements_end(migrated_url, database_server)
+            let_statements_end(url, server)
             put_back(database, backup)
             assert not fetch_rows(database, NEW)
-            require_nothing_left(place, migrated_url, database_server)
-            drop_former(migrated_url, database_server)
+            require_nothing_left(place, url, server)
+            drop_former(url, server)
         if not fetch_rows(database, NEW):
             execute(database, ADD.format("QN"))
         database.close()
     logger.info("%d former, %d new", found.count("former"), found.count("new"))
-    after = STEPS_AFTER[database.url.engine]
-    assert found[-len(steps) :] == ["former"] * (len(steps) - after) + ["new"] * after
+    return found
 
 
 def paths_in(place: Path) -> list[Path]:
