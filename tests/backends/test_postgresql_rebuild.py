@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import resource
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +27,6 @@ from tests.backends.postgresql_rich import (
     names_on,
     on_path,
     parsed,
-    processes_of,
     rebuilt,
 )
 from tests.support.databases import dump, live_catalog, open_database
@@ -36,6 +34,7 @@ from tests.support.postgres_client import execute, fetch_column
 from tests.support.roles import Role, ordinary_role
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -175,14 +174,18 @@ def test_killed_program_is_an_error_and_leaves_nothing(
 ) -> None:
     content, details = backed_up(url, tmp_path)
     before = names_on(postgresql_server)
-    genuine = program_runs.ProgramRun.finish
+    genuine = program_runs.ProgramRun.__init__
 
-    def kill_first(run: program_runs.ProgramRun, *arguments: object) -> None:
-        for process in processes_of("pg_restore"):
-            process.send_signal(signal.SIGKILL)
-        genuine(run)
+    def kill(
+        run: program_runs.ProgramRun,
+        process: subprocess.Popen[bytes],
+        name: str,
+        url: DatabaseUrl,
+    ) -> None:
+        genuine(run, process, name, url)
+        process.kill()
 
-    monkeypatch.setattr(program_runs.ProgramRun, "finish", kill_first)
+    monkeypatch.setattr(program_runs.ProgramRun, "__init__", kill)
     with pytest.raises(DatabaseFailure, match="SIGKILL"), rebuilt(content, url, details, tmp_path):
         pass
 

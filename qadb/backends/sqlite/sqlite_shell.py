@@ -8,11 +8,9 @@ and it ends when this process does.
 from __future__ import annotations
 
 import os
-import signal
 import sqlite3
 import subprocess
-import sys
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 _PROGRAM: Final = "sqlite3_shell"
 _OPTIONS: Final = ("-batch", "-bail", "-noinit", "-list", "-ifexists")
 _END: Final = b"=end\n"
-_STOP_SECONDS: Final = 10.0
 
 # What the shell says, and what Python's sqlite3 calls it.
 _REASONS: Final = {
@@ -74,6 +71,12 @@ class SqliteShell:
         """Run a statement and return the number that it prints, last of all."""
         return int(self.run(statement)[-1])
 
+    def close(self) -> None:
+        """Let it end, for want of anything to do."""
+        orders, _ = self._pipes()
+        with suppress(BrokenPipeError):  # it has ended before it read what it was told
+            orders.close()
+
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
         if self._process.stdin is None or self._process.stdout is None:
             raise AssertionError("both were piped")
@@ -95,13 +98,24 @@ class SqliteShell:
 
 @contextmanager
 def open_in_shell(path: Path) -> Iterator[SqliteShell | None]:
-    """Open a file in a shell until the end of the block; None where there is no shell."""
-    with ExitStack() as stack:
-        process = _start(path)
-        if process is not None:
-            stack.enter_context(process)
-            stack.callback(_stop, process)
-        yield None if process is None else SqliteShell(process)
+    """Open a file in a shell until the end of the block; None where there is no shell.
+
+    Where the block fails the shell is killed, as it may be waiting for a lock. That suits files
+    with a log: what is in it and not committed counts for nothing, and nobody has to undo it.
+    """
+    process = _start(path)
+    if process is None:
+        yield None
+        return
+    shell = SqliteShell(process)
+    with process:
+        try:
+            yield shell
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            shell.close()
 
 
 def _start(path: Path) -> subprocess.Popen[bytes] | None:
@@ -114,7 +128,7 @@ def _start(path: Path) -> subprocess.Popen[bytes] | None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is told to us, and we stop it
+            start_new_session=True,  # Ctrl-C is told to us, and we end it
         )
     except OSError:
         return None
@@ -126,16 +140,3 @@ def _find_program() -> str | None:
     except ImportError:
         return None
     return str(sqlite_extra.path(_PROGRAM)) if sqlite_extra.has(_PROGRAM) else None
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Let it undo what it is doing and close the file; one that does not is killed."""
-    if process.stdin is not None:
-        with suppress(OSError):
-            process.stdin.close()
-    try:
-        if sys.platform != "win32" and sys.exc_info()[0] is not None:
-            process.send_signal(signal.SIGINT)
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
