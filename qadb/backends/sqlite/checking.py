@@ -11,10 +11,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from qadb.backends.sqlite.errors import translate
+from qadb.beside import Beside
 from qadb.errors import BackupDamaged
 from qadb.settings import DatabaseUrl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 # Pages that SQLite keeps in memory: most are read once, and so few stay in the processor's cache.
@@ -28,6 +30,7 @@ def check_file(path: Path, *, what: str) -> None:
     """Check a file that nobody writes to, and that the system has just written or read.
 
     The check reads it in no order, one page at a time: from a disk that takes many times longer.
+    Keys are checked beside the pages.
 
     Args:
         path: the file.
@@ -36,23 +39,28 @@ def check_file(path: Path, *, what: str) -> None:
     Raises:
         BackupDamaged: pages are broken, or rows point at none.
     """
-    with closing(open_for_checking(path)) as connection:
-        check_connection(connection, path, what=what)
+    with (
+        closing(_open(path)) as pages,
+        closing(_open(path)) as keys,
+        Beside(keys.interrupt, "qadb-check") as beside,
+    ):
+        finding = beside.submit(lambda: _ask(_find_broken_key, keys, path))
+        _require_none(_ask(_find_broken_page, pages, path), what)
+        _require_none(finding.result(), what)
 
 
-def open_for_checking(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     """Open a file, for whichever thread checks it."""
     return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
 
 
 def check_connection(connection: sqlite3.Connection, path: Path, *, what: str) -> None:
     """Check the file that a connection has open; raises as `check_file` does."""
-    try:
-        problem = _find_problem(connection)
-    except sqlite3.Error as error:
-        if error.sqlite_errorname.startswith(_OTHER_FAILURES):
-            raise translate(error, DatabaseUrl("sqlite", path=path)) from error
-        problem = str(error)
+    for find in (_find_broken_page, _find_broken_key):
+        _require_none(_ask(find, connection, path), what)
+
+
+def _require_none(problem: str | None, what: str) -> None:
     if problem is not None:
         raise BackupDamaged(
             f"{what} is damaged: {problem}.",
@@ -60,13 +68,27 @@ def check_connection(connection: sqlite3.Connection, path: Path, *, what: str) -
         )
 
 
-def _find_problem(connection: sqlite3.Connection) -> str | None:
-    connection.execute(f"PRAGMA cache_size = {_CACHED_PAGES}")
+def _ask(
+    find: Callable[[sqlite3.Connection], str | None], connection: sqlite3.Connection, path: Path
+) -> str | None:
+    """Look for a problem; what SQLite raises is one, unless it says nothing of the content."""
+    try:
+        connection.execute(f"PRAGMA cache_size = {_CACHED_PAGES}")
+        return find(connection)
+    except sqlite3.Error as error:
+        if error.sqlite_errorname.startswith(_OTHER_FAILURES):
+            raise translate(error, DatabaseUrl("sqlite", path=path)) from error
+        return str(error)
+
+
+def _find_broken_page(connection: sqlite3.Connection) -> str | None:
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        return str(found)
+    return None if found == "ok" else str(found)
+
+
+def _find_broken_key(connection: sqlite3.Connection) -> str | None:
     broken = connection.execute("PRAGMA foreign_key_check").fetchone()
-    if broken is not None:
-        table, rowid, parent, _ = broken
-        return f"row {rowid} of {table} points at a row of {parent} that is not there"
-    return None
+    if broken is None:
+        return None
+    table, rowid, parent, _ = broken
+    return f"row {rowid} of {table} points at a row of {parent} that is not there"
