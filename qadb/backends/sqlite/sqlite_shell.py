@@ -21,26 +21,16 @@ _PROGRAM: Final = "sqlite3_shell"
 _OPTIONS: Final = ("-batch", "-bail", "-noinit", "-list", "-ifexists")
 _END: Final = b"=end\n"
 
-# What the shell says, and what Python's sqlite3 calls it.
+# What the shell says, and the name of its reason in Python's sqlite3.
 _REASONS: Final = {
-    "database is locked": sqlite3.SQLITE_BUSY,
-    "database table is locked": sqlite3.SQLITE_LOCKED,
-    "database or disk is full": sqlite3.SQLITE_FULL,
-    "disk I/O error": sqlite3.SQLITE_IOERR,
-    "attempt to write a readonly database": sqlite3.SQLITE_READONLY,
-    "unable to open database file": sqlite3.SQLITE_CANTOPEN,
-    "database disk image is malformed": sqlite3.SQLITE_CORRUPT,
-    "file is not a database": sqlite3.SQLITE_NOTADB,
-}
-_NAMES: Final = {
-    sqlite3.SQLITE_BUSY: "SQLITE_BUSY",
-    sqlite3.SQLITE_LOCKED: "SQLITE_LOCKED",
-    sqlite3.SQLITE_FULL: "SQLITE_FULL",
-    sqlite3.SQLITE_IOERR: "SQLITE_IOERR",
-    sqlite3.SQLITE_READONLY: "SQLITE_READONLY",
-    sqlite3.SQLITE_CANTOPEN: "SQLITE_CANTOPEN",
-    sqlite3.SQLITE_CORRUPT: "SQLITE_CORRUPT",
-    sqlite3.SQLITE_NOTADB: "SQLITE_NOTADB",
+    "database is locked": "SQLITE_BUSY",
+    "database table is locked": "SQLITE_LOCKED",
+    "database or disk is full": "SQLITE_FULL",
+    "disk I/O error": "SQLITE_IOERR",
+    "attempt to write a readonly database": "SQLITE_READONLY",
+    "unable to open database file": "SQLITE_CANTOPEN",
+    "database disk image is malformed": "SQLITE_CORRUPT",
+    "file is not a database": "SQLITE_NOTADB",
 }
 
 
@@ -88,11 +78,9 @@ class SqliteShell:
         said = os.fsdecode(self._process.stderr.read()).strip()
         ended = f"SQLite's shell ended with status {self._process.wait()}"
         error = sqlite3.OperationalError(said or ended)
-        error.sqlite_errorcode = sqlite3.SQLITE_ERROR
-        error.sqlite_errorname = "SQLITE_ERROR"
-        for reason, code in _REASONS.items():
-            if reason in said:
-                error.sqlite_errorcode, error.sqlite_errorname = code, _NAMES[code]
+        names = (name for reason, name in _REASONS.items() if reason in said)
+        error.sqlite_errorname = next(names, "SQLITE_ERROR")
+        error.sqlite_errorcode = int(getattr(sqlite3, error.sqlite_errorname))
         return error
 
 
