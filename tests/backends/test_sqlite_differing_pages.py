@@ -392,3 +392,13 @@ def test_a_long_statement_is_stopped(tmp_path: Path, *, waits: bool) -> None:
 
     assert shells() == []
     assert time.monotonic() - started < 20
+
+
+def test_a_statement_that_fails_says_why_and_ends_the_others(tmp_path: Path) -> None:
+    live = make(tmp_path / "live.sqlite3")
+    with sqlite_shell.open_in_shell(live) as shell:
+        assert shell is not None
+        for _ in range(2):
+            with pytest.raises(sqlite3.OperationalError, match="no such table: absent"):
+                shell.run("SELECT * FROM absent; DELETE FROM named;")
+        assert shell.run("SELECT count(*) FROM named;") == [str(ROWS)]

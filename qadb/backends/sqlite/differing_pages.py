@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Final
 
 from qadb.backends.sqlite import live_file
@@ -26,6 +27,7 @@ _SAMPLES: Final = 1000
 
 _BATCH_BYTES: Final = 4 << 20  # that SQLite holds in memory
 _CACHED_PAGES: Final = 200  # so few stay in the processor's cache
+_TRY_MILLISECONDS: Final = 20  # SQLite asks every 100 where it waits for longer
 _PENDING_BYTE: Final = 1 << 30  # its page has no content: https://www.sqlite.org/fileformat2.html
 _FULL_AUTO_VACUUM: Final = 1  # moves pages when it commits
 
@@ -76,8 +78,8 @@ def _prepare(shell: SqliteShell, source: Path, live: Path) -> _Writer | None:
         return None
     quoted = str(source).replace("'", "''")
     try:
+        shell.command(".dbconfig defensive off")
         shell.run(
-            ".dbconfig defensive off\n"
             f"ATTACH '{quoted}' AS new;"
             "PRAGMA temp_store = MEMORY;"
             "PRAGMA main.synchronous = FULL;"
@@ -127,12 +129,21 @@ class _Writer:
             self._move_log()
 
     def _keep_writers_out(self) -> None:
+        """Begin as soon as nobody writes, asking often: some write without a pause."""
+        self._shell.command(f".timeout {_TRY_MILLISECONDS}")
+        until = time.monotonic() + live_file.BUSY_SECONDS
+        while not self._try_to_begin():
+            if time.monotonic() > until:
+                raise live_file.locked_for_too_long(self._live)
+
+    def _try_to_begin(self) -> bool:
         try:
-            self._shell.run(f".timeout {round(live_file.BUSY_SECONDS * 1000)}\nBEGIN IMMEDIATE;")
+            self._shell.run("BEGIN IMMEDIATE;")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-                raise live_file.locked_for_too_long(self._live) from error
-            raise
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        return True
 
     def _write_first(self, former_pages: int, version: int) -> None:
         """Write page 1, last of all: no statement can be read once the schema is another."""
@@ -148,7 +159,8 @@ class _Writer:
     def _move_log(self) -> None:
         """Move what the log took into the file, unless somebody is in the way or it fails."""
         try:
-            self._shell.run(".timeout 0\nPRAGMA main.wal_checkpoint(TRUNCATE);")
+            self._shell.command(".timeout 0")
+            self._shell.run("PRAGMA main.wal_checkpoint(TRUNCATE);")
         except sqlite3.OperationalError:
             return  # what is in the log is in the database
 

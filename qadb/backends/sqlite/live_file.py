@@ -25,7 +25,7 @@ STEP_PAGES = 100
 
 # Pages that SQLite keeps in memory while it copies: so few stay in the processor's cache.
 _CACHED_PAGES = 2 * STEP_PAGES
-_PAUSE_SECONDS = 0.05
+_PAUSE_SECONDS = 0.01
 _PRIMARY = 0xFF  # of a result code: what kind it is
 
 

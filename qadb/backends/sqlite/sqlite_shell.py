@@ -11,6 +11,7 @@ import os
 import sqlite3
 import subprocess
 from contextlib import contextmanager, suppress
+from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PROGRAM: Final = "sqlite3_shell"
-_OPTIONS: Final = ("-batch", "-bail", "-noinit", "-list", "-ifexists")
+_OPTIONS: Final = ("-batch", "-noinit", "-list", "-ifexists")
+_DONE: Final = "=done"
 _END: Final = b"=end\n"
+_MOST_COMPLAINT_BYTES: Final = 4096  # of the last one
 
 # What the shell says, and the name of its reason in Python's sqlite3.
 _REASONS: Final = {
@@ -37,18 +40,33 @@ _REASONS: Final = {
 class SqliteShell:
     """A shell that has a file open."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], complaints: IO[bytes]) -> None:
         self._process = process
+        self._complaints = complaints
 
     def run(self, statements: str) -> list[str]:
-        """Run statements, or commands of the shell, and return the lines that they print.
+        """Run statements and return the lines that they print.
+
+        Args:
+            statements: of them only the last may end a line.
 
         Raises:
-            sqlite3.OperationalError: one failed; the shell has ended, and undone its transaction.
+            sqlite3.OperationalError: one failed, and those after it were not run.
         """
+        lines = self.command(f"{statements} SELECT '{_DONE}';")
+        if not lines or lines.pop() != _DONE:
+            raise self._failure()
+        return lines
+
+    def run_for_number(self, statement: str) -> int:
+        """Run a statement and return the number that it prints, last of all."""
+        return int(self.run(statement)[-1])
+
+    def command(self, text: str) -> list[str]:
+        """Tell the shell anything and return the lines that it prints."""
         orders, answers = self._pipes()
         with suppress(BrokenPipeError):
-            orders.write(os.fsencode(f"{statements}\n.print {_END.decode()}"))
+            orders.write(os.fsencode(f"{text}\n.print {_END.decode()}"))
             orders.flush()
         lines: list[str] = []
         for line in answers:
@@ -56,10 +74,6 @@ class SqliteShell:
                 return lines
             lines.append(os.fsdecode(line.removesuffix(b"\n")))
         raise self._failure()
-
-    def run_for_number(self, statement: str) -> int:
-        """Run a statement and return the number that it prints, last of all."""
-        return int(self.run(statement)[-1])
 
     def close(self) -> None:
         """Let it end, for want of anything to do."""
@@ -73,11 +87,10 @@ class SqliteShell:
         return self._process.stdin, self._process.stdout
 
     def _failure(self) -> sqlite3.OperationalError:
-        if self._process.stderr is None:
-            raise AssertionError("it was piped")
-        said = os.fsdecode(self._process.stderr.read()).strip()
-        ended = f"SQLite's shell ended with status {self._process.wait()}"
-        error = sqlite3.OperationalError(said or ended)
+        """Return the error that the shell told of last."""
+        self._complaints.seek(max(0, self._complaints.seek(0, os.SEEK_END) - _MOST_COMPLAINT_BYTES))
+        *_, said = os.fsdecode(self._complaints.read()).strip().split("\n")
+        error = sqlite3.OperationalError(said or "SQLite's shell has ended")
         names = (name for reason, name in _REASONS.items() if reason in said)
         error.sqlite_errorname = next(names, "SQLITE_ERROR")
         error.sqlite_errorcode = int(getattr(sqlite3, error.sqlite_errorname))
@@ -91,22 +104,23 @@ def open_in_shell(path: Path) -> Iterator[SqliteShell | None]:
     Where the block fails the shell is killed, as it may be waiting for a lock. That suits files
     with a log: what is in it and not committed counts for nothing, and nobody has to undo it.
     """
-    process = _start(path)
-    if process is None:
-        yield None
-        return
-    shell = SqliteShell(process)
-    with process:
-        try:
-            yield shell
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            shell.close()
+    with TemporaryFile() as complaints:  # there may be more than a pipe holds
+        process = _start(path, complaints)
+        if process is None:
+            yield None
+            return
+        shell = SqliteShell(process, complaints)
+        with process:
+            try:
+                yield shell
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                shell.close()
 
 
-def _start(path: Path) -> subprocess.Popen[bytes] | None:
+def _start(path: Path, complaints: IO[bytes]) -> subprocess.Popen[bytes] | None:
     program = _find_program()
     if program is None:
         return None
@@ -115,7 +129,7 @@ def _start(path: Path) -> subprocess.Popen[bytes] | None:
             (program, *_OPTIONS, str(path)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=complaints,
             start_new_session=True,  # Ctrl-C is told to us, and we end it
         )
     except OSError:
