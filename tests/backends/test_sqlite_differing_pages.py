@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -309,6 +310,15 @@ def test_without_a_shell_nothing_is_written(
     for program in (None, str(tmp_path / "absent"), sys.executable):
         monkeypatch.setattr(sqlite_shell, "_find_program", lambda program=program: program)
         assert write_at_once(source, live) == ["not written"]
+
+
+def test_without_room_for_what_the_shell_says_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    live = make(tmp_path / "live.sqlite3")
+
+    assert write_at_once(copy(live, tmp_path / "rebuilt.sqlite3"), live) == ["not written"]
 
 
 def test_a_file_that_one_may_not_write_is_left_alone() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Final
 
@@ -75,9 +75,11 @@ class SqliteShell:
             lines.append(os.fsdecode(line.removesuffix(b"\n")))
         raise self._failure()
 
-    def close(self) -> None:
-        """Let it end, for want of anything to do."""
-        orders, _ = self._pipes()
+    def end(self, failure: type[BaseException] | None, *_: object) -> None:
+        """Let it end, for want of anything to do; after a failure at once."""
+        if failure is not None:
+            self._process.kill()
+        orders = self._pipes()[0]
         with suppress(BrokenPipeError):  # it has ended before it read what it was told
             orders.close()
 
@@ -104,28 +106,18 @@ def open_in_shell(path: Path) -> Iterator[SqliteShell | None]:
     Where the block fails the shell is killed, as it may be waiting for a lock. That suits files
     with a log: what is in it and not committed counts for nothing, and nobody has to undo it.
     """
-    with TemporaryFile() as complaints:  # there may be more than a pipe holds
-        process = _start(path, complaints)
-        if process is None:
-            yield None
-            return
-        shell = SqliteShell(process, complaints)
-        with process:
-            try:
-                yield shell
-            except BaseException:
-                process.kill()
-                raise
-            finally:
-                shell.close()
+    with ExitStack() as stack:
+        yield _start(path, stack)
 
 
-def _start(path: Path, complaints: IO[bytes]) -> subprocess.Popen[bytes] | None:
+def _start(path: Path, stack: ExitStack) -> SqliteShell | None:
     program = _find_program()
     if program is None:
         return None
     try:
-        return subprocess.Popen(  # noqa: S603 - a program of a package, our words, no shell
+        # There may be more than a pipe holds.
+        complaints = stack.enter_context(TemporaryFile())  # noqa: SIM115 - the stack closes it
+        process = subprocess.Popen(  # noqa: S603 - a program of a package, our words, no shell
             (program, *_OPTIONS, str(path)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -134,6 +126,10 @@ def _start(path: Path, complaints: IO[bytes]) -> subprocess.Popen[bytes] | None:
         )
     except OSError:
         return None
+    stack.enter_context(process)
+    shell = SqliteShell(process, complaints)
+    stack.push(shell.end)
+    return shell
 
 
 def _find_program() -> str | None:
