@@ -57,7 +57,7 @@ BACKUP_STEPS = [
     "removing:1",
     "unlinking:2",
 ]
-STATEMENTS_TO_COMMIT, STATEMENTS = 13, 14  # that a restore has SQLite's shell run
+STATEMENTS_TO_COMMIT, STATEMENTS = 13, 15  # that a restore has SQLite's shell run
 RESTORE_STEPS = {
     "sqlite": [
         "checking:1",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from qadb.backends.sqlite import live_file
@@ -32,7 +33,7 @@ _PENDING_BYTE: Final = 1 << 30  # its page has no content: https://www.sqlite.or
 _FULL_AUTO_VACUUM: Final = 1  # moves pages when it commits
 
 # Page 1 with another schema version, which tells others to read the schema anew. A size of zero
-# says that the file's own counts: SQLite does not shorten a file that is as long as page 1 says.
+# says that the file's own counts, for a moment: SQLite shortens no file that page 1 calls short.
 _FIRST_PAGE: Final = """
 INSERT INTO sqlite_dbpage (pgno, data, schema)
 SELECT 1, unhex(substr(page, 1, 56) || {size} || substr(page, 65, 16) || '{version:08X}'
@@ -68,8 +69,7 @@ def write_differing(source: Path, live: Path, witnesses: Witnesses) -> bool:
         writer = None if shell is None else _prepare(shell, source, live)
         if writer is None:
             return False
-        writer.write(witnesses)
-    return True
+        return writer.write(witnesses)
 
 
 def _prepare(shell: SqliteShell, source: Path, live: Path) -> _Writer | None:
@@ -104,16 +104,18 @@ class _Writer:
         kinds = self._shell.run(
             "PRAGMA main.journal_mode; PRAGMA new.journal_mode; PRAGMA new.page_size;"
         )
-        auto_vacuum = self._shell.run_for_number("PRAGMA main.auto_vacuum;")
-        return (
-            kinds == ["wal", "wal", str(self._page_size)]
-            and auto_vacuum != _FULL_AUTO_VACUUM
-            and self._estimate_share() <= _WORTH_SHARE
-        )
+        is_of_a_kind = kinds == ["wal", "wal", str(self._page_size)]
+        return is_of_a_kind and self._estimate_share() <= _WORTH_SHARE
 
-    def write(self, witnesses: Witnesses) -> None:
-        """Write them; the witnesses are asked before the first, and before the commit."""
+    def write(self, witnesses: Witnesses) -> bool:
+        """Write them; the witnesses are asked before the first, and before the commit.
+
+        Returns:
+            False where nothing was done, as the file moves pages by itself.
+        """
         self._keep_writers_out()
+        if self._shell.run_for_number("PRAGMA main.auto_vacuum;") == _FULL_AUTO_VACUUM:
+            return False
         witnesses.when_locked()
         former_pages = self._shell.run_for_number("PRAGMA main.page_count;")
         version = self._shell.run_for_number("PRAGMA main.schema_version;")
@@ -126,7 +128,8 @@ class _Writer:
             self._write_first(former_pages, version)
             witnesses.wait_until_sound()
             self._shell.run("COMMIT;")
-            self._move_log()
+            self._settle()
+        return True
 
     def _keep_writers_out(self) -> None:
         """Begin as soon as nobody writes, asking often: some write without a pause."""
@@ -156,13 +159,15 @@ class _Writer:
             statement += _SHORTEN.format(first_gone=self._pages + 1)
         self._shell.run(f"{statement};")
 
-    def _move_log(self) -> None:
-        """Move what the log took into the file, unless somebody is in the way or it fails."""
-        try:
+    def _settle(self) -> None:
+        """Have page 1 say the size, and move the log into the file unless somebody is in the way.
+
+        What fails here is nothing that anybody lacks: the new content is in the database.
+        """
+        with suppress(sqlite3.OperationalError):
+            self._shell.run("BEGIN IMMEDIATE; COMMIT;")  # SQLite writes a size that was left open
             self._shell.command(".timeout 0")
             self._shell.run("PRAGMA main.wal_checkpoint(TRUNCATE);")
-        except sqlite3.OperationalError:
-            return  # what is in the log is in the database
 
     def _estimate_share(self) -> float:
         """The share of the pages that differ, by some of them."""

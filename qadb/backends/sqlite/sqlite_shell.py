@@ -8,6 +8,7 @@ and it ends when this process does.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 from contextlib import ExitStack, contextmanager, suppress
@@ -92,7 +93,8 @@ class SqliteShell:
         """Return the error that the shell told of last."""
         self._complaints.seek(max(0, self._complaints.seek(0, os.SEEK_END) - _MOST_COMPLAINT_BYTES))
         *_, said = os.fsdecode(self._complaints.read()).strip().split("\n")
-        error = sqlite3.OperationalError(said or "SQLite's shell has ended")
+        reason = re.sub(r"^.*[Ee]rror near line \d+: ", "", said)
+        error = sqlite3.OperationalError(reason or "SQLite's shell has ended")
         names = (name for reason, name in _REASONS.items() if reason in said)
         error.sqlite_errorname = next(names, "SQLITE_ERROR")
         error.sqlite_errorcode = int(getattr(sqlite3, error.sqlite_errorname))
