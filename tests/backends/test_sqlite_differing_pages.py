@@ -411,6 +411,6 @@ def test_a_statement_that_fails_says_why_and_ends_the_others(tmp_path: Path) -> 
     with sqlite_shell.open_in_shell(live) as shell:
         assert shell is not None
         for _ in range(2):
-            with pytest.raises(sqlite3.OperationalError, match="^no such table: absent"):
+            with pytest.raises(sqlite3.OperationalError, match=r"^no such table: absent"):
                 shell.run("SELECT * FROM absent; DELETE FROM named;")
         assert shell.run("SELECT count(*) FROM named;") == [str(ROWS)]
