@@ -1,0 +1,83 @@
+"""SQLite's shell as a process: what it prints, why it failed, and its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from qadb.backends.sqlite import sqlite_shell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Path:
+    """A file in WAL mode, with a table of two rows."""
+    path = tmp_path / "live.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE named AS SELECT 1 AS id UNION SELECT 2")
+    return path
+
+
+def shells() -> list[psutil.Process]:
+    return [each for each in psutil.Process().children() if each.name() == "sqlite3_shell"]
+
+
+def test_ctrl_c_is_not_told_to_the_shell(live: Path) -> None:
+    """Else it would end without a word while we say what happened."""
+    with sqlite_shell.open_in_shell(live) as shell:
+        assert shell is not None
+        (process,) = shells()
+        assert os.getsid(process.pid) != os.getsid(0)
+        assert shell.run("SELECT 1; SELECT 2;") == ["1", "2"]
+
+
+def run_in_shell(live: Path, statement: str) -> None:
+    with sqlite_shell.open_in_shell(live) as shell:
+        assert shell is not None
+        shell.run(statement)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_long_statement_is_stopped(live: Path, *, waits: bool) -> None:
+    holder = sqlite3.connect(live, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    wait = ".timeout 30000\nBEGIN IMMEDIATE;"
+    endless = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n;"
+    )
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    started = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_in_shell(live, wait if waits else endless)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+        holder.close()
+
+    assert shells() == []
+    assert time.monotonic() - started < 20
+
+
+def test_a_statement_that_fails_says_why_and_ends_the_others(live: Path) -> None:
+    with sqlite_shell.open_in_shell(live) as shell:
+        assert shell is not None
+        for _ in range(2):
+            with pytest.raises(sqlite3.OperationalError, match=r"^no such table: absent"):
+                shell.run("SELECT * FROM absent; DELETE FROM named;")
+        assert shell.run("SELECT count(*) FROM named;") == ["2"]
