@@ -77,7 +77,7 @@ def plan_rollback(
     )
     losses = find_losses(database, state.revision, to) if taken_back else ()
     gone = catalogue.revisions[there:here]
-    empty = tuple(r.revision for r in reversed(gone) if not r.takes_back)
+    empty = tuple(r.revision for r in reversed(gone) if not r.takes_back())
     return RollbackResult(state.revision, to, taken_back, losses, dry_run=True, empty=empty)
 
 

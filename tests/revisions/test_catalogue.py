@@ -29,6 +29,35 @@ def test_revisions_come_in_order_with_their_titles(folder: Path) -> None:
     assert len({r.checksum for r in found}) == 2
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"""Odd."""\ndown_revision = "002"\nrevision = "003"\n',
+        '"""Odd.\n\ndown_revision is 002\n"""\nrevision = "003"\ndown_revision = "002"\n',
+        '"""Odd."""\nrevision = "003"\ndown_revision = (\n    "002"\n)\n',
+        '"""Odd."""\nX = """\ndown_revision\n"""\nrevision = "003"\ndown_revision = "002"\n',
+    ],
+)
+def test_revision_that_is_written_in_another_way_is_read_too(folder: Path, text: str) -> None:
+    (folder / "versions" / "003.py").write_text(text)
+
+    newest = read_catalogue(folder).revisions[-1]
+
+    assert (newest.revision, newest.down_revision, newest.title) == ("003", "002", "Odd")
+
+
+@pytest.mark.parametrize(
+    ("back", "expected"),
+    [("pass", False), ("...", False), ('"""Nothing."""', False), ("print()", True)],
+)
+def test_revision_knows_whether_its_way_down_does_something(
+    folder: Path, back: str, expected: bool
+) -> None:
+    write_revision(folder, "003", "002", back=back)
+
+    assert read_catalogue(folder).revisions[-1].takes_back() is expected
+
+
 def test_alembic_sees_the_same_single_line_in_the_real_revisions() -> None:
     script = script_directory(schema)
 
