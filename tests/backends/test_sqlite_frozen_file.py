@@ -198,7 +198,7 @@ def _is_certain_to_another_process(path: Path, user: int | None = None) -> bool:
             if user is not None and os.geteuid() == 0:
                 os.setresuid(user, user, user)
             file = os.open(path, os.O_RDONLY)
-            os._exit(file_reading_process._is_frozen_by(reader, path, file))
+            os._exit(file_reading_process._is_frozen_by(reader, str(path), file))
         finally:
             os._exit(2)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
