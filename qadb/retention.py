@@ -7,7 +7,6 @@ here knows a table.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +141,4 @@ class Retention:
     log_table: str | None = None
 
 
-def load_retention(name: str | None) -> Retention:
-    """Load it by ``package.module:attribute``; without a name nothing ever goes."""
-    if name is None:
-        return Retention()
-    module_name, attribute = name.split(":")
-    retention = getattr(import_module(module_name), attribute)
-    if not isinstance(retention, Retention):
-        raise TypeError(f"{name} is no Retention")
-    return retention
+NOTHING_GOES = Retention()

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
-
-from qadb.retention import Retention, load_retention
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
     from qadb.checks import Asked, Check
+    from qadb.retention import Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Schema:
         unmapped: tables, columns and indexes that one engine needs beside the metadata's own, such
             as a full-text index; revisions make them, and Alembic is not to take them for strays.
         checks_name: ``package.module:attribute`` of the schema's own checks, if it has any.
-        retention_name: ``package.module:attribute`` of the `Retention`; None: nothing ever goes.
+        retention_name: ``package.module:attribute`` of the `Retention`; without one nothing goes.
     """
 
     name: str
@@ -46,18 +45,18 @@ class Schema:
     application_id: int = 0x71616462  # "qadb"
     unmapped: frozenset[str] = frozenset()
     checks_name: str | None = None
-    retention_name: str | None = None
+    retention_name: str = "qadb.retention:NOTHING_GOES"
 
     @property
     def retention(self) -> Retention:
         """How long rows stay; loaded on first use."""
-        return load_retention(self.retention_name)
+        retention: Retention = _load(self.retention_name)
+        return retention
 
     @property
     def metadata(self) -> MetaData:
         """The tables, constraints and indexes; imports the models on first use."""
-        module_name, attribute = self.metadata_name.split(":")
-        metadata: MetaData = getattr(import_module(module_name), attribute)
+        metadata: MetaData = _load(self.metadata_name)
         return metadata
 
     @property
@@ -65,8 +64,7 @@ class Schema:
         """The schema's own checks, loaded on first use."""
         if self.checks_name is None:
             return ()
-        module_name, attribute = self.checks_name.split(":")
-        checks: tuple[Check[Asked], ...] = getattr(import_module(module_name), attribute)
+        checks: tuple[Check[Asked], ...] = _load(self.checks_name)
         return checks
 
     @property
@@ -77,11 +75,15 @@ class Schema:
 
 def load_schema(name: str = "qadb.models:schema") -> Schema:
     """Load a schema by ``package.module:attribute``."""
-    module_name, attribute = name.split(":")
-    schema = getattr(import_module(module_name), attribute)
+    schema = _load(name)
     if not isinstance(schema, Schema):
         raise TypeError(f"{name} is no Schema")
     return schema
+
+
+def _load(name: str) -> Any:  # noqa: ANN401 - whoever asks knows
+    module_name, attribute = name.split(":")
+    return getattr(import_module(module_name), attribute)
 
 
 def find_migrations(package_dir: Path) -> Path:
