@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from qadb.backends.sqlite import live_file
+from qadb.backends.sqlite.checking import MAPPED_BYTES
 from qadb.backends.sqlite.early_sync import early_sync
 from qadb.backends.sqlite.sqlite_shell import open_in_shell
 
@@ -85,6 +86,7 @@ def _prepare(shell: SqliteShell, source: Path, live: Path) -> _Writer | None:
             "PRAGMA main.synchronous = FULL;"
             f"PRAGMA main.cache_size = {_CACHED_PAGES};"
             f"PRAGMA new.cache_size = {_CACHED_PAGES};"
+            f"PRAGMA new.mmap_size = {MAPPED_BYTES};"
         )
         writer = _Writer(shell, live)
         return writer if writer.is_worth_it() else None
