@@ -22,7 +22,6 @@ from qadb.operations.verify import (
 )
 from qadb.owned_folders import temporary_folder
 from qadb.revisions.catalogue import read_catalogue
-from qadb.revisions.runner import run_revisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,6 +160,8 @@ def _rebuild_source(
 
 def _run_revisions(made: Database, manifest: Manifest, progress: Progress) -> None:
     """Make the tables as they were when the backup was taken."""
+    from qadb.revisions.runner import run_revisions  # noqa: PLC0415 - Alembic is slow to load
+
     catalogue = read_catalogue(made.schema.migrations)
     steps = len(catalogue.revisions) - len(catalogue.after(manifest.revision))
     run_revisions(

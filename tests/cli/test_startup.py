@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from qadb.cli.app import VERBS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DATABASE = {"sqlalchemy", "alembic", "psycopg2", "sqlite3", "_sqlite3"}
 HEAVY = {"rich", "pydantic", "dotenv", "markdown_it", "pygments"}
@@ -45,3 +49,21 @@ def test_configuration_is_read_without_the_database() -> None:
     words = ["config", "-v", "--tenant", "acme", "--database-url", "sqlite:///x.db", "--json"]
 
     assert modules_after(*words) & (DATABASE | HEAVY) == set()
+
+
+def test_what_runs_no_revision_loads_no_alembic(tmp_path: Path) -> None:
+    url = ["--database-url", f"sqlite:///{tmp_path / 'qa.sqlite3'}"]
+    assert "alembic" in modules_after("init", *url)
+    backup = str(tmp_path / "qa.qadb")
+
+    for words in (
+        ["status", "--check"],
+        ["stats"],
+        ["cleanup", "--dry-run"],
+        ["backup", backup, "--verify"],
+        ["restore", backup, "--verify-only"],
+        ["restore", backup, "--yes", "--no-safety-backup"],
+    ):
+        found = modules_after(*words, *url)
+        assert "sqlalchemy" in found
+        assert "alembic" not in found, words

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 # Pages that SQLite keeps in memory: most are read once, and so few stay in the processor's cache.
 _CACHED_PAGES = 100
 
-# Of a file that is ours alone: SQLite looks at its pages where the system has them. A file that
-# somebody cuts off, or a disk that can't be read, would end the process that does.
+# SQLite looks at a file's pages where the system has them. A file that somebody cuts off, or a disk
+# that can't be read, ends the process that does: so only of our own, or in a process for it.
 MAPPED_BYTES = 1 << 31
 
 # What says nothing of the content: no room for a file beside it, a disk that does not read.

@@ -86,6 +86,7 @@ def _prepare(shell: SqliteShell, source: Path, live: Path) -> _Writer | None:
             "PRAGMA main.synchronous = FULL;"
             f"PRAGMA main.cache_size = {_CACHED_PAGES};"
             f"PRAGMA new.cache_size = {_CACHED_PAGES};"
+            f"PRAGMA main.mmap_size = {MAPPED_BYTES};"
             f"PRAGMA new.mmap_size = {MAPPED_BYTES};"
         )
         writer = _Writer(shell, live)
