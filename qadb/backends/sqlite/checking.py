@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 # Pages that SQLite keeps in memory: most are read once, and so few stay in the processor's cache.
 _CACHED_PAGES = 100
 
-# SQLite looks at a file's pages where the system has them. A file that somebody cuts off, or a disk
-# that can't be read, ends the process that does: so only of our own, or in a process for it.
-MAPPED_BYTES = 1 << 31
-
 # What says nothing of the content: no room for a file beside it, a disk that does not read.
 _OTHER_FAILURES = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_NOMEM")
 
@@ -48,7 +44,6 @@ def check_file(path: Path, *, what: str) -> None:
         closing(_open(path)) as keys,
         Beside(keys.interrupt, "qadb-check") as beside,
     ):
-        pages.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
         finding = beside.submit(lambda: _ask(_find_broken_key, keys, path))
         _require_none(_ask(_find_broken_page, pages, path), what)
         _require_none(finding.result(), what)
