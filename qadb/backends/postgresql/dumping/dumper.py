@@ -28,6 +28,7 @@ from qadb.backends.postgresql.programs.finding import PSQL, VERSION_DIGITS, Prog
 from qadb.backends.postgresql.programs.pooling import require_own_session
 from qadb.backends.postgresql.programs.runs import ProgramRun, run_program
 from qadb.backends.postgresql.sizes import database_size
+from qadb.batch_work import batch_work
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -108,6 +109,7 @@ class Snapshot:
         )
         psql = self.programs.path(PSQL)
         with contextlib.ExitStack() as stack:
+            stack.enter_context(batch_work())  # psql is handed a few kilobytes at a time
             archive = stack.enter_context(
                 contextlib.closing(self._run_pg_dump(access, PIECE_BYTES))
             )

@@ -59,7 +59,9 @@ PLAIN_TYPES = (
 # Once they are kept. A column that is generated is not copied. Text in binary is not converted, so
 # it has to be in the encoding that every session speaks.
 SIZES_SQL = """
-SELECT n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
+WITH sized AS MATERIALIZED (
+  SELECT oid, pg_table_size(oid) AS bytes FROM unnest('{{{oids}}}'::oid[]) AS oid)
+SELECT n.nspname, c.relname, s.bytes,
   pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
   pg_catalog.getdatabaseencoding() = 'UTF8' AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_attribute AS a
@@ -72,9 +74,9 @@ SELECT n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
     SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
     ORDER BY a.attnum) AS columns
-FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.oid = ANY ('{{{oids}}}'::oid[]) AND pg_table_size(c.oid) >= {least}
-ORDER BY pg_table_size(c.oid) DESC LIMIT {most}
+FROM sized AS s JOIN pg_catalog.pg_class AS c USING (oid)
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE s.bytes >= {least} ORDER BY s.bytes DESC LIMIT {most}
 """
 
 
