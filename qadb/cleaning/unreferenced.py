@@ -16,7 +16,7 @@ from qadb.cleaning.keeping import REFERENCED, Keeper, referring_columns
 from qadb.cleaning.subjects import CHUNK_ROWS, Candidate, candidates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import MetaData
@@ -63,10 +63,11 @@ def find_unreferenced(
     read: Read, metadata: MetaData, subjects: Sequence[Subject], holds: HoldReader
 ) -> dict[str, Unreferenced]:
     """Find what goes of these subjects' tables, by table."""
-    found = {
-        subject.name: _look_at(read, subject, Keeper(subject, metadata, holds, together=subjects))
-        for subject in subjects
-    }
+
+    def make_keeper(subject: Subject) -> Keeper:
+        return Keeper(subject, metadata, holds, together=subjects)
+
+    found = {subject.name: _look_at(read, subject, make_keeper) for subject in subjects}
     edges = [
         edge for parent in subjects for edge in _edges(read, metadata, parent, subjects, found)
     ]
@@ -74,9 +75,13 @@ def find_unreferenced(
     return found
 
 
-def _look_at(read: Read, subject: Subject, keeper: Keeper) -> Unreferenced:
+def _look_at(
+    read: Read, subject: Subject, make_keeper: Callable[[Subject], Keeper]
+) -> Unreferenced:
     found = Unreferenced()
+    keeper: Keeper | None = None
     for tenant, portion in candidates(read, subject):
+        keeper = keeper or make_keeper(subject)  # of most tables, nothing is a candidate
         with read() as connection:
             told = keeper.sort_out(connection, [each.key for each in portion])
         ages = {each.key: each.age for each in portion}
