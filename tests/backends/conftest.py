@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qadb.backends.postgresql.dumping import large_tables, psql_session
+from tests.backends.pieces_content import NUMBERS
 from tests.backends.postgresql_rich import as_text, backed_up, on_path, parsed
 from tests.backends.sample import make_tables
 from tests.support.databases import open_database
@@ -45,8 +46,8 @@ def url(postgresql_url: str) -> DatabaseUrl:
 
 @pytest.fixture
 def large(url: DatabaseUrl) -> DatabaseUrl:
-    """The same with a table ``t`` of the numbers up to a million, some 35 MB."""
-    execute(as_text(url), "CREATE TABLE t AS SELECT generate_series(1, 1000000) AS n")
+    """The same with a table ``t`` of some megabytes, as long as `NUMBERS`."""
+    execute(as_text(url), f"CREATE TABLE t AS SELECT generate_series(1, {len(NUMBERS)}) AS n")
     return url
 
 

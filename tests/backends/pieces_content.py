@@ -14,6 +14,9 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 ROW = struct.Struct("!hii")
 
+NUMBERS = range(1, 200_001)
+"""What the rows of ``large``'s table are."""
+
 
 def pieces_of(content: io.BytesIO) -> list[tuple[str, bytes]]:
     content.seek(0)
