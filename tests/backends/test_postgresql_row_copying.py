@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 import threading
@@ -227,6 +228,25 @@ def test_no_session_shows_the_password(
 
     assert seen
     assert [each for each in seen if role.password in each or "DATABASE_URL" in each] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such work")
+def test_sessions_are_batch_work_and_who_copies_is_so_no_longer(
+    large: DatabaseUrl, tmp_path: Path
+) -> None:
+    chosen = os.sched_getscheduler(0)  # some run their tests at another than the usual policy
+    seen: set[int] = set()
+
+    def look(_: int) -> None:
+        for process in processes_of("psql") if not seen else ():
+            with suppress(ProcessLookupError):
+                seen.add(os.sched_getscheduler(process.pid))
+
+    with frozen(large, tmp_path) as moment:
+        write_out(moment, look)
+
+    assert seen == {os.SCHED_BATCH if chosen == os.SCHED_OTHER else chosen}
+    assert os.sched_getscheduler(0) == chosen
 
 
 def test_killed_session_is_an_error_and_leaves_nothing(large: DatabaseUrl, tmp_path: Path) -> None:
