@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from qadb.backups.compression import SUFFIXES, CompressingSink, DecompressingSource
 from qadb.backups.manifest import parse_manifest
 from qadb.backups.read_ahead import read_ahead
+from qadb.disk import write_in_pieces
 from qadb.errors import BackupDamaged, BackupNotFound, InsufficientPrivilege
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class _SealingFile:
             self.is_sealed = True
         self._hash.update(data)
         if self._file is not None:
-            self._file.write(data)
+            write_in_pieces(self._file, data)
         return len(data)
 
     def flush(self) -> None:

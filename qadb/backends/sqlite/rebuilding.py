@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qadb.backends.sqlite.checking import check_file
 from qadb.backends.sqlite.errors import translate_os_error
 from qadb.backends.sqlite.files import make_folder, resolve_file
+from qadb.disk import write_in_pieces
 from qadb.owned_folders import begin_folder, remove_abandoned
 from qadb.settings import DatabaseUrl
 
@@ -107,6 +108,6 @@ def _write(path: Path, content: ByteSource, on_bytes: OnBytes) -> None:
     done = 0
     with path.open("xb") as file:  # buffered: a bare file may write a part, as where room ends
         while data := content.read(_READ_BYTES):
-            file.write(data)
+            write_in_pieces(file, data)
             done += len(data)
             on_bytes(done)

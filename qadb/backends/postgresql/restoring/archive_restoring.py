@@ -14,7 +14,7 @@ from qadb.backends.postgresql.programs.finding import VERSION_DIGITS, find_progr
 from qadb.backends.postgresql.programs.pooling import require_own_session
 from qadb.backends.postgresql.programs.runs import run_program
 from qadb.backends.postgresql.time_limits import FIRST_WITH_TRANSACTION_TIMEOUT
-from qadb.disk import NO_ROOM
+from qadb.disk import NO_ROOM, write_in_pieces
 from qadb.errors import StorageFull
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def write_file(path: Path, content: Iterable[bytes]) -> Path:
     try:
         with path.open("xb") as file:
             for data in content:
-                file.write(data)
+                write_in_pieces(file, data)
                 done += len(data)
     except OSError as error:
         if error.errno not in NO_ROOM:
