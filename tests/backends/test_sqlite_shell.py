@@ -13,6 +13,8 @@ import psutil
 import pytest
 
 from qadb.backends.sqlite import sqlite_shell
+from qadb.backends.sqlite.errors import translate
+from qadb.settings import DatabaseUrl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,3 +83,34 @@ def test_a_statement_that_fails_says_why_and_ends_the_others(live: Path) -> None
             with pytest.raises(sqlite3.OperationalError, match=r"^no such table: absent"):
                 shell.run("SELECT * FROM absent; DELETE FROM named;")
         assert shell.run("SELECT count(*) FROM named;") == ["2"]
+
+
+def test_a_page_that_the_disk_does_not_give_is_an_io_error(live: Path) -> None:
+    with closing(sqlite3.connect(live)) as connection:
+        connection.execute("CREATE TABLE large AS SELECT randomblob(100000) AS body")
+
+    def read_while_it_is_cut_off() -> None:
+        with sqlite_shell.open_in_shell(live) as shell:
+            assert shell is not None
+            shell.run("PRAGMA mmap_size = 1000000; BEGIN; SELECT count(*) FROM named;")
+            os.truncate(live, live.stat().st_size // 2)
+            shell.run("SELECT hex(body) FROM large;")
+
+    with pytest.raises(sqlite3.OperationalError, match="disk I/O error") as caught:
+        read_while_it_is_cut_off()
+
+    assert caught.value.sqlite_errorname == "SQLITE_IOERR"
+    said = translate(caught.value, DatabaseUrl("sqlite", path=live))
+    assert said.message == f"SQLite failed on {live}: disk I/O error."
+    assert said.hint == "Look at the disk, and at what the system's log says of it."
+
+
+def test_a_shell_that_somebody_killed_has_ended(live: Path) -> None:
+    def run_in_killed() -> None:
+        with sqlite_shell.open_in_shell(live) as shell:
+            assert shell is not None
+            shells()[0].kill()
+            shell.run("SELECT 1;")
+
+    with pytest.raises(sqlite3.OperationalError, match="SQLite's shell has ended"):
+        run_in_killed()

@@ -33,6 +33,8 @@ _SHARED_BYTES = 64 * 1024  # what the file beside a log takes, and some
 # SQLite has no code of its own for a schema format beyond that of 2006, which is the last.
 _UNKNOWN_FORMAT = "unsupported file format"
 
+_LOOK_AT_DISK = "Look at the disk, and at what the system's log says of it."
+
 driver_errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
 
@@ -75,7 +77,8 @@ def _by_code(error: sqlite3.Error, url: DatabaseUrl) -> QadbError:
         )
     if name.startswith("SQLITE_CANTOPEN"):
         return _cannot_open(url)
-    return DatabaseFailure(f"SQLite failed on {where}: {error}.")
+    hint = _LOOK_AT_DISK if name.startswith("SQLITE_IOERR") else None
+    return DatabaseFailure(f"SQLite failed on {where}: {error}.", hint=hint)
 
 
 def _is_full(url: DatabaseUrl) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,13 +25,16 @@ _OPTIONS: Final = ("-batch", "-noinit", "-list", "-ifexists")
 _DONE: Final = "=done"
 _END: Final = b"=end\n"
 _MOST_COMPLAINT_BYTES: Final = 4096  # of the last one
+_DYING_SECONDS: Final = 1.0  # of a process that has closed its output
+
+_UNREADABLE: Final = "disk I/O error"
 
 # What the shell says, and the name of its reason in Python's sqlite3.
 _REASONS: Final = {
     "database is locked": "SQLITE_BUSY",
     "database table is locked": "SQLITE_LOCKED",
     "database or disk is full": "SQLITE_FULL",
-    "disk I/O error": "SQLITE_IOERR",
+    _UNREADABLE: "SQLITE_IOERR",
     "attempt to write a readonly database": "SQLITE_READONLY",
     "unable to open database file": "SQLITE_CANTOPEN",
     "database disk image is malformed": "SQLITE_CORRUPT",
@@ -90,15 +94,28 @@ class SqliteShell:
         return self._process.stdin, self._process.stdout
 
     def _failure(self) -> sqlite3.OperationalError:
-        """Return the error that the shell told of last."""
+        """Return the error that the shell told of last, or what ended it."""
         self._complaints.seek(max(0, self._complaints.seek(0, os.SEEK_END) - _MOST_COMPLAINT_BYTES))
         *_, said = os.fsdecode(self._complaints.read()).strip().split("\n")
+        said = said or self._what_ended_it()
         reason = re.sub(r"^.*[Ee]rror near line \d+: ", "", said)
-        error = sqlite3.OperationalError(reason or "SQLite's shell has ended")
+        error = sqlite3.OperationalError(reason)
         names = (name for reason, name in _REASONS.items() if reason in said)
         error.sqlite_errorname = next(names, "SQLITE_ERROR")
         error.sqlite_errorcode = int(getattr(sqlite3, error.sqlite_errorname))
         return error
+
+    def _what_ended_it(self) -> str:
+        """Tell why it ended without a word.
+
+        Where it looks at a file where the system has it, the system can tell it of a page that is
+        not there, or that the disk does not give, by nothing but a signal.
+        """
+        with suppress(subprocess.TimeoutExpired):
+            status = self._process.wait(_DYING_SECONDS)
+            if os.name == "posix" and status == -signal.SIGBUS:
+                return _UNREADABLE
+        return "SQLite's shell has ended"
 
 
 @contextmanager
