@@ -19,10 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.pairs import MEGABYTE, compare, peak_megabytes, run_process
-from tests.support.postgres_binaries import find_installations
-from tests.support.postgres_choice import choose_servers
+from benchmarks.servers import running_server
 from tests.support.postgres_client import execute, fetch_column
-from tests.support.postgres_server import ServerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,18 +57,9 @@ def run(*, tiny: bool) -> Iterator[str]:
     rounds = 1 if tiny else 5
     with tempfile.TemporaryDirectory() as folder:
         yield from _Sqlite(Path(folder), scale=1 if tiny else SCALE, rounds=rounds).run()
-    with tempfile.TemporaryDirectory() as folder, _server() as server:
+    with tempfile.TemporaryDirectory() as folder, running_server() as server:
         scale = 1 if tiny else SCALE
         yield from _Postgresql(Path(folder), server, scale=scale, rounds=rounds).run()
-
-
-@contextmanager
-def _server() -> Iterator[PostgresServer]:
-    pool = ServerPool(find_installations())
-    try:
-        yield pool.get(choose_servers(None)[0])
-    finally:
-        pool.close()
 
 
 class _Qadb:

@@ -22,12 +22,11 @@ from sqlalchemy import insert
 
 from benchmarks.pairs import compare
 from benchmarks.places import PostgresqlPlace, SqlitePlace
+from benchmarks.servers import running_server
 from benchmarks.tenants import TENANT, make_database
 from qadb.models import TestResult
 from qadb.repositories.generic.tables import table_of
 from qadb.repositories.test_results import TestResultRepository
-from tests.support.postgres_binaries import find_installations
-from tests.support.postgres_server import start_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +51,7 @@ def measure(count: int, rounds: int) -> Iterator[str]:
     """Yield a line an engine for this many rows."""
     with tempfile.TemporaryDirectory() as name:
         yield _against_core(SqlitePlace(Path(name)), count, rounds)
-    with start_server(find_installations()[0]) as server:
+    with running_server() as server:
         yield _against_copy(PostgresqlPlace(server), count, rounds)
 
 

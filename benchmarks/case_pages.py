@@ -22,12 +22,11 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from benchmarks.pairs import compare
 from benchmarks.places import PostgresqlPlace, SqlitePlace
+from benchmarks.servers import running_server
 from benchmarks.tenants import TENANT, make_database
 from qadb.models import Feature, TestCase, TestCaseFeature
 from qadb.repositories.test_cases import TestCaseRepository
 from tests.support.databases import sqlite_file
-from tests.support.postgres_binaries import find_installations
-from tests.support.postgres_server import start_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -80,7 +79,7 @@ def measure(count: int, rounds: int) -> Iterator[str]:
             closing(sqlite3.connect(sqlite_file(url))) as connection,
         ):
             yield from _measure(place, database, connection.cursor(), "?", count, rounds)
-    with start_server(find_installations()[0]) as server:
+    with running_server() as server:
         place_on_server = PostgresqlPlace(server)
         url = place_on_server.create()
         with (

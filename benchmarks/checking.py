@@ -12,15 +12,13 @@ import statistics
 import sys
 import tempfile
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.backing_up import CHECKOUT
 from benchmarks.pairs import MEGABYTE, run_process
-from tests.support.postgres_binaries import find_installations
-from tests.support.postgres_choice import choose_servers
-from tests.support.postgres_server import ServerPool
+from benchmarks.servers import running_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +35,7 @@ def run(*, tiny: bool) -> Iterator[str]:
     scale, rounds = (1, 1) if tiny else (SCALE, ROUNDS)
     with tempfile.TemporaryDirectory() as folder:
         yield from _sqlite(Path(folder), scale, rounds)
-    with _server() as server:
+    with running_server() as server:
         yield from _postgresql(server, scale, rounds)
 
 
@@ -90,15 +88,6 @@ def _postgresql(server: PostgresServer, scale: int, rounds: int) -> Iterator[str
         yield f"{about}: health --only schema {seconds:.2f} s beyond start-up (at most 0.3)"
         seconds = qadb.beyond_start_up("health", "--fail-on", "never", rounds=rounds)
         yield f"{about}: health {seconds:.2f} s beyond start-up (at most 1)"
-
-
-@contextmanager
-def _server() -> Iterator[PostgresServer]:
-    pool = ServerPool(find_installations())
-    try:
-        yield pool.get(choose_servers(None)[0])
-    finally:
-        pool.close()
 
 
 def _quick_check(file: Path) -> None:

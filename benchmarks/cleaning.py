@@ -22,9 +22,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from benchmarks.pairs import compare, peak_megabytes, run_process
-from tests.support.postgres_binaries import find_installations
-from tests.support.postgres_choice import choose_servers
-from tests.support.postgres_server import ServerPool
+from benchmarks.servers import running_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,17 +76,8 @@ def run(*, tiny: bool) -> Iterator[str]:
     results, rounds = (TINY_RESULTS, 1) if tiny else (RESULTS, ROUNDS)
     with tempfile.TemporaryDirectory() as folder:
         yield from _Sqlite(Path(folder), results, rounds).run()
-    with _server() as server:
+    with running_server() as server:
         yield from _Postgresql(server, results, rounds).run()
-
-
-@contextmanager
-def _server() -> Iterator[PostgresServer]:
-    pool = ServerPool(find_installations())
-    try:
-        yield pool.get(choose_servers(None)[0])
-    finally:
-        pool.close()
 
 
 def _sizes(results: int, share: int) -> dict[str, int]:

@@ -17,8 +17,7 @@ from xml.parsers import expat
 from benchmarks.pairs import compare, run_process
 from benchmarks.places import PostgresqlPlace, SqlitePlace
 from benchmarks.reports import write_cases
-from tests.support.postgres_binaries import find_installations
-from tests.support.postgres_server import start_server
+from benchmarks.servers import running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +48,7 @@ def run(*, tiny: bool) -> Iterator[str]:
         for minute, report in enumerate(reports):
             write_cases(report, count, minute=minute)
         yield from _measure(SqlitePlace(Path(name)), reports, count, rounds)
-        with start_server(find_installations()[0]) as server:
+        with running_server() as server:
             yield from _measure(PostgresqlPlace(server), reports, count, rounds)
 
 

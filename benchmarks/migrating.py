@@ -11,18 +11,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.pairs import compare, run_process
 from benchmarks.places import PostgresqlPlace, SqlitePlace
+from benchmarks.servers import running_server
 from qadb.database import Database
 from qadb.revisions.drift import find_drift
 from qadb.settings.parsing import parse_database_url
-from tests.support.postgres_binaries import find_installations
-from tests.support.postgres_choice import choose_servers
-from tests.support.postgres_server import ServerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,20 +44,11 @@ with create_engine(url).connect() as connection:
 def run(*, tiny: bool) -> Iterator[str]:
     """Yield a line a comparison."""
     rounds = 1 if tiny else 9
-    with tempfile.TemporaryDirectory() as folder, _postgresql() as server_place:
+    with tempfile.TemporaryDirectory() as folder, running_server() as server:
         stock = _write_stock_environment(Path(folder) / "stock")
-        for place in (SqlitePlace(Path(folder)), server_place):
+        for place in (SqlitePlace(Path(folder)), PostgresqlPlace(server)):
             yield _compare(place, stock, rounds)
             yield _drift(place, rounds)
-
-
-@contextmanager
-def _postgresql() -> Iterator[PostgresqlPlace]:
-    pool = ServerPool(find_installations())
-    try:
-        yield PostgresqlPlace(pool.get(choose_servers(None)[0]))
-    finally:
-        pool.close()
 
 
 def _write_stock_environment(folder: Path) -> Path:

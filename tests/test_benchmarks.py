@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks.run import NAMES
+from tests.support.postgres_choice import LIST_VARIABLE, URL_VARIABLE
+
+if TYPE_CHECKING:
+    from tests.support.postgres_server import PostgresServer
 
 CHECKOUT = Path(__file__).parents[1]
 EXPECTED = {
@@ -83,12 +89,12 @@ def test_every_benchmark_is_known() -> None:
     assert tuple(EXPECTED) == NAMES
 
 
-@pytest.mark.postgresql
 @pytest.mark.parametrize("name", EXPECTED)
-def test_benchmark_runs_and_prints_its_lines(name: str) -> None:
+def test_benchmark_runs_and_prints_its_lines(name: str, postgresql_server: PostgresServer) -> None:
     done = subprocess.run(
         [sys.executable, "benchmarks/run.py", "--tiny", name],
         cwd=CHECKOUT,
+        env={**os.environ, LIST_VARIABLE: "auto", URL_VARIABLE: postgresql_server.admin_url},
         capture_output=True,
         text=True,
         check=False,
