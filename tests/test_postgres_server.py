@@ -130,10 +130,13 @@ def test_a_url_that_would_lead_to_their_database_is_refused(url: str) -> None:
         pass
 
 
-def test_programs_older_than_somebodys_server_are_not_offered(own_server: PostgresServer) -> None:
+def test_programs_for_somebodys_server_are_the_nearest_that_are_not_older(
+    own_server: PostgresServer,
+) -> None:
     old = PostgresBinaries(Path("/old"), f"{own_server.major - 1}.3")
     new = PostgresBinaries(Path("/new"), f"{own_server.major + 1}.3")
-    with attach_server(own_server.admin_url, [old, new]) as attached:
+    newest = PostgresBinaries(Path("/newest"), f"{own_server.major + 2}.3")
+    with attach_server(own_server.admin_url, [newest, new, old]) as attached:
         assert attached.program("pg_dump") == Path("/new/pg_dump")
     with (
         attach_server(own_server.admin_url, [old]) as attached,

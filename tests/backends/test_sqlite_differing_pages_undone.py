@@ -80,7 +80,7 @@ def test_a_rebuilt_file_that_is_cut_off_leaves_the_former(tmp_path: Path) -> Non
     former = read(live)
     witnesses = Witnesses(lambda: os.truncate(source, 2 * 4096), lambda: pytest.fail("it is sound"))
 
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
         write_differing(source, live, witnesses)
 
     assert read(live) == former

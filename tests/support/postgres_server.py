@@ -167,7 +167,8 @@ def attach_server(url: str, tools: Sequence[PostgresBinaries]) -> Iterator[Postg
 
     Args:
         url: a database to connect to as a role that may create databases.
-        tools: installations to take client programs from; they must not be older than the server.
+        tools: installations to take client programs from: those of the server's own major version,
+            or else the nearest newer ones, as a newer pg_restore may not be understood.
 
     Raises:
         PostgresUnavailableError: it does not answer, or refuses; the message holds no password.
@@ -186,13 +187,14 @@ def attach_server(url: str, tools: Sequence[PostgresBinaries]) -> Iterator[Postg
         raise PostgresUnavailableError(f"{URL_VARIABLE}: {reason}\n{NOTHING_FOUND}") from None
     except psycopg2.ProgrammingError:  # its message would show the URL with the password
         raise PostgresUnavailableError(f"{URL_VARIABLE} is no PostgreSQL URL.") from None
-    fitting = [each.bin_dir for each in tools if each.major >= major]
+    fitting = [each for each in tools if each.major >= major]
+    nearest = min(fitting, key=lambda each: each.major, default=None)
     server = PostgresServer(
         version=f"{major}.{minor}",
         host=host,
         port=port,
         admin_url=plain_url,
-        bin_dir=fitting[0] if fitting else None,
+        bin_dir=nearest.bin_dir if nearest else None,
     )
     try:
         yield server

@@ -35,7 +35,7 @@ def check_file(path: Path, *, what: str) -> None:
     """Check a file that nobody writes to, and that the system has just written or read.
 
     The check reads it in no order, one page at a time: from a disk that takes many times longer.
-    Keys are checked beside the pages, which takes longer and so goes first.
+    Keys are checked beside the pages, whose check takes longer and so goes first.
 
     Args:
         path: the file.
