@@ -26,14 +26,11 @@ from tests.backends.rebuilt_pages import (
     require_same,
     write_at_once,
 )
+from tests.support.sqlite_shells import find_shells
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-def shells() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children() if each.name() == "sqlite3_shell"]
 
 
 def fail(live: Path, source: Path, do: Callable[[], object]) -> None:
@@ -48,7 +45,7 @@ def fail(live: Path, source: Path, do: Callable[[], object]) -> None:
     change(live, "UPDATE named SET name = name WHERE id = 1")
     with closing(sqlite3.connect(live)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    assert shells() == []
+    assert find_shells() == []
 
 
 @pytest.mark.parametrize("error", [BackupDamaged("It is damaged."), KeyboardInterrupt()], ids=repr)
@@ -67,7 +64,7 @@ def test_a_shell_that_is_killed_leaves_the_former(tmp_path: Path) -> None:
     source = change(copy(live, tmp_path / "rebuilt.sqlite3"), *CHANGES["shorter"])
 
     def kill() -> None:
-        (shell,) = shells()
+        (shell,) = find_shells()
         shell.kill()
         shell.wait()
 
@@ -84,7 +81,7 @@ def test_a_rebuilt_file_that_is_cut_off_leaves_the_former(tmp_path: Path) -> Non
         write_differing(source, live, witnesses)
 
     assert read(live) == former
-    assert shells() == []
+    assert find_shells() == []
 
 
 def test_killed_itself_it_leaves_the_former_and_no_shell(tmp_path: Path) -> None:

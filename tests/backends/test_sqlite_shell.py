@@ -9,12 +9,12 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from qadb.backends.sqlite import sqlite_shell
 from qadb.backends.sqlite.errors import translate
 from qadb.settings import DatabaseUrl
+from tests.support.sqlite_shells import find_shells
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,15 +30,11 @@ def live(tmp_path: Path) -> Path:
     return path
 
 
-def shells() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children() if each.name() == "sqlite3_shell"]
-
-
 def test_ctrl_c_is_not_told_to_the_shell(live: Path) -> None:
     """Else it would end without a word while we say what happened."""
     with sqlite_shell.open_in_shell(live) as shell:
         assert shell is not None
-        (process,) = shells()
+        (process,) = find_shells()
         assert os.getsid(process.pid) != os.getsid(0)
         assert shell.run("SELECT 1; SELECT 2;") == ["1", "2"]
 
@@ -72,7 +68,7 @@ def test_a_long_statement_is_stopped(live: Path, *, waits: bool) -> None:
         signal.signal(signal.SIGALRM, former)
         holder.close()
 
-    assert shells() == []
+    assert find_shells() == []
     assert time.monotonic() - started < 20
 
 
@@ -109,7 +105,7 @@ def test_a_shell_that_somebody_killed_has_ended(live: Path) -> None:
     def run_in_killed() -> None:
         with sqlite_shell.open_in_shell(live) as shell:
             assert shell is not None
-            shells()[0].kill()
+            find_shells()[0].kill()
             shell.run("SELECT 1;")
 
     with pytest.raises(sqlite3.OperationalError, match="SQLite's shell has ended"):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from qadb.backends.sqlite import live_file
 from qadb.backends.sqlite.early_sync import early_sync
-from qadb.backends.sqlite.sqlite_shell import open_in_shell
+from qadb.backends.sqlite.sqlite_shell import MAPPED_BYTES, open_in_shell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +28,6 @@ _SAMPLES: Final = 1000
 
 _BATCH_BYTES: Final = 4 << 20  # that SQLite holds in memory
 _CACHED_PAGES: Final = 200  # so few stay in the processor's cache
-# That SQLite looks at where the system has them. A file that is cut off, or a disk that can't be
-# read, ends the process that does: the shell, which is told, and nothing was done.
-_MAPPED_BYTES: Final = 1 << 31
 _TRY_MILLISECONDS: Final = 20  # SQLite asks every 100 where it waits for longer
 _PENDING_BYTE: Final = 1 << 30  # its page has no content: https://www.sqlite.org/fileformat2.html
 _FULL_AUTO_VACUUM: Final = 1  # moves pages when it commits
@@ -88,8 +85,8 @@ def _prepare(shell: SqliteShell, source: Path, live: Path) -> _Writer | None:
             "PRAGMA main.synchronous = FULL;"
             f"PRAGMA main.cache_size = {_CACHED_PAGES};"
             f"PRAGMA new.cache_size = {_CACHED_PAGES};"
-            f"PRAGMA main.mmap_size = {_MAPPED_BYTES};"
-            f"PRAGMA new.mmap_size = {_MAPPED_BYTES};"
+            f"PRAGMA main.mmap_size = {MAPPED_BYTES};"
+            f"PRAGMA new.mmap_size = {MAPPED_BYTES};"
         )
         writer = _Writer(shell, live)
         return writer if writer.is_worth_it() else None

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# That SQLite may look at where the system has it: no more than it does in any build. A file that is
+# cut off, or a disk that can't be read, ends the process that does: the shell, which is told.
+MAPPED_BYTES: Final = 1 << 31
+
 _PROGRAM: Final = "sqlite3_shell"
 _OPTIONS: Final = ("-batch", "-noinit", "-list", "-ifexists")
 _DONE: Final = "=done"
@@ -119,17 +123,17 @@ class SqliteShell:
 
 
 @contextmanager
-def open_in_shell(path: Path) -> Iterator[SqliteShell | None]:
+def open_in_shell(path: Path, *, read_only: bool = False) -> Iterator[SqliteShell | None]:
     """Open a file in a shell until the end of the block; None where there is no shell.
 
     Where the block fails the shell is killed, as it may be waiting for a lock. That suits files
     with a log: what is in it and not committed counts for nothing, and nobody has to undo it.
     """
     with ExitStack() as stack:
-        yield _start(path, stack)
+        yield _start(path, ("-readonly",) if read_only else (), stack)
 
 
-def _start(path: Path, stack: ExitStack) -> SqliteShell | None:
+def _start(path: Path, options: tuple[str, ...], stack: ExitStack) -> SqliteShell | None:
     program = _find_program()
     if program is None:
         return None
@@ -137,7 +141,7 @@ def _start(path: Path, stack: ExitStack) -> SqliteShell | None:
         # There may be more than a pipe holds.
         complaints = stack.enter_context(TemporaryFile())  # noqa: SIM115 - the stack closes it
         process = subprocess.Popen(  # noqa: S603 - a program of a package, our words, no shell
-            (program, *_OPTIONS, str(path)),
+            (program, *_OPTIONS, *options, str(path)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
