@@ -272,6 +272,20 @@ def test_server_that_is_too_old_is_refused_and_left(
     assert fetch_column(postgresql_url, f"{others} '{name}'") == []
 
 
+def test_a_server_is_not_asked_for_a_type_that_nobody_uses(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr("psycopg2.extras.HstoreAdapter.get_oids", refuse)
+
+    with open_database(postgresql_url) as database:
+        assert fetch_rows(database, "SELECT 1") == [(1,)]
+        with database.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+
 @pytest.mark.postgresql
 def test_characters_that_libpq_can_not_take_are_named_without_the_password() -> None:
     with open_database("postgresql://qa@127.0.0.1:1/qa") as database:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 OLDEST_SUPPORTED = 14
 CONNECT_TIMEOUT_SECONDS = "10"
+USES_HSTORE = False  # or SQLAlchemy asks each server for the type, which takes a round trip
 READ_ONLY_TRANSACTION = "25006"
 MAINTENANCE_DATABASES = ("postgres", "template1")
 # Two at once: the slower one finds the name taken, or stumbles over the catalog's own unique index.
@@ -74,6 +75,7 @@ def open_engine(
         engine = create_engine(
             "postgresql+psycopg2://",
             creator=connect,
+            use_native_hstore=USES_HSTORE,
             poolclass=QueuePool,
             pool_pre_ping=True,
             pool_size=options.pool_size,
@@ -82,7 +84,12 @@ def open_engine(
             pool_recycle=options.pool_recycle_seconds,
         )
     else:
-        engine = create_engine("postgresql+psycopg2://", creator=connect, poolclass=NullPool)
+        engine = create_engine(
+            "postgresql+psycopg2://",
+            creator=connect,
+            use_native_hstore=USES_HSTORE,
+            poolclass=NullPool,
+        )
     engine.echo = options.echo
     translate_refused_values(engine)
     if read_only:
