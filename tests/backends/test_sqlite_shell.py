@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from qadb.backends.sqlite import sqlite_shell
@@ -101,6 +104,31 @@ def test_a_page_that_the_disk_does_not_give_is_an_io_error(live: Path) -> None:
     assert said.hint == "Look at the disk, and at what the system's log says of it."
 
 
+ENDLESS = """
+import sys
+from pathlib import Path
+from qadb.backends.sqlite.sqlite_shell import open_in_shell
+numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+with open_in_shell(Path(sys.argv[1])) as shell:
+    print("begun", flush=True)
+    shell.run(f"{numbers} SELECT sum(i) FROM n;")
+"""
+
+
+def test_a_long_statement_ends_with_whoever_was_killed(live: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS, str(live)], stdout=subprocess.PIPE
+    ) as owner:
+        assert owner.stdout is not None
+        owner.stdout.readline()
+        shells = find_shells(owner.pid)
+        owner.kill()
+
+    assert len(shells) == 1
+    _, alive = psutil.wait_procs(shells, timeout=20)
+    assert alive == []
+
+
 def test_a_shell_that_somebody_killed_has_ended(live: Path) -> None:
     def run_in_killed() -> None:
         with sqlite_shell.open_in_shell(live) as shell:
@@ -110,3 +138,17 @@ def test_a_shell_that_somebody_killed_has_ended(live: Path) -> None:
 
     with pytest.raises(sqlite3.OperationalError, match="SQLite's shell has ended"):
         run_in_killed()
+
+
+def test_where_no_process_may_watch_there_is_no_shell(
+    live: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(process: subprocess.Popen[bytes]) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(sqlite_shell, "watched", refuse)
+
+    with sqlite_shell.open_in_shell(live) as shell:
+        assert shell is None
+
+    assert find_shells() == []

@@ -29,6 +29,7 @@ _CACHED_PAGES = 100
 _GIVEN_WAY = 3  # a third of a processor instead of half of it, where both are wanted
 
 _WORTH_A_PROCESS: Final = 64 << 20  # bytes, whose check takes some times longer than a start
+_CHECK_PAGES: Final = "PRAGMA quick_check(1)"
 _SOUND: Final = "ok"
 
 # What says nothing of the content: no room for a file beside it, a disk that does not read.
@@ -67,7 +68,7 @@ def _has_sound_pages(path: Path) -> bool:
     with suppress(sqlite3.OperationalError), open_in_shell(path, read_only=True) as shell:
         if shell is not None:
             shell.run(f"PRAGMA mmap_size = {MAPPED_BYTES}; PRAGMA cache_size = {_CACHED_PAGES};")
-            return shell.run("PRAGMA quick_check(1);") == [_SOUND]
+            return shell.run(f"{_CHECK_PAGES};") == [_SOUND]
     return False
 
 
@@ -104,7 +105,7 @@ def _ask(
 
 
 def _find_broken_page(connection: sqlite3.Connection) -> str | None:
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    (found,) = connection.execute(_CHECK_PAGES).fetchone()
     return None if found == _SOUND else str(found)
 
 

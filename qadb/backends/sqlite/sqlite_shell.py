@@ -16,6 +16,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Final
 
+from qadb.backends.watched_process import watched
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -147,9 +149,10 @@ def _start(path: Path, options: tuple[str, ...], stack: ExitStack) -> SqliteShel
             stderr=complaints,
             start_new_session=True,  # Ctrl-C is told to us, and we end it
         )
+        stack.enter_context(process)
+        stack.enter_context(watched(process))  # else it would come to its statement's end first
     except OSError:
         return None
-    stack.enter_context(process)
     shell = SqliteShell(process, complaints)
     stack.push(shell.end)
     return shell

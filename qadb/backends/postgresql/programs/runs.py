@@ -8,6 +8,7 @@ import threading
 from typing import IO, TYPE_CHECKING
 
 from qadb.backends.postgresql.programs.failures import explain
+from qadb.backends.watched_process import watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
 MOST_MESSAGE_BYTES = 64 * 1024
 GOODBYE_SECONDS = 10.0
-
-SHELL = "/bin/sh"
-# A line comes when the program has ended; the end of the file, when nobody is left to write one.
-WATCH = 'read line || kill "$1"'
 
 
 class ProgramRun:
@@ -108,7 +105,7 @@ def run_program(
             stderr=subprocess.PIPE,
             env=dict(access.environment),
         ) as process,
-        _watched(process),
+        watched(process),
     ):
         run = ProgramRun(process, program.name, url)
         try:
@@ -116,22 +113,6 @@ def run_program(
         finally:
             _end(process)
             run.forget()
-
-
-@contextlib.contextmanager
-def _watched(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Have a program ended by another process when this one is gone without a word."""
-    with subprocess.Popen(  # noqa: S603 - a number is all that it is told
-        [SHELL, "-c", WATCH, "qadb-watch", str(process.pid)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # what ends all of ours, such as Ctrl-C, comes not there
-    ) as watcher:
-        try:
-            yield
-        finally:
-            watcher.communicate(b"over\n")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
