@@ -5,11 +5,13 @@ Nobody above this floor asks which engine it talks to; it calls these instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from qadb.backends.parts import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from contextlib import AbstractContextManager
 
     from sqlalchemy import ColumnElement, Connection, Engine, Insert, Select, Table
@@ -271,39 +273,42 @@ class TextSearch(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class Backend:
     """One engine's adapter: its name and the modules that meet each protocol.
 
-    Attributes:
-        row_taker: None where the engine takes over no other's rows.
-        server: None where the engine is no server.
-        file: None where a database is no file.
-        pages: None where nobody but the server sees the database's pages.
+    Args:
+        name: the engine's, and that of its package here.
+        missing: the parts that it has not: ``row_taker`` where the engine takes over no other's
+            rows, ``server`` where it is none, ``file`` where a database is none, ``pages`` where
+            nobody but the server sees the database's pages. They are None.
     """
 
-    name: str
-    connector: Connector
-    translator: Translator
-    locks: Locks
-    migrations: MigrationRules
-    bulk: BulkWriter
-    keys: KeyFinder
-    catalog: CatalogReader
-    sizes: Sizes
-    context: ContextSetter
-    upserts: UpsertMaker
-    conflicts: ConflictReader
-    scratch: Scratch
-    seeding: Seeding
-    statements: StatementReader
-    dumper: Dumper
-    restorer: Restorer
-    text_search: TextSearch
-    inspector: Inspector
-    schema: SchemaInspector
-    cleaner: Cleaner
-    row_taker: RowTaker | None = None
-    server: ServerInspector | None = None
-    file: FileInspector | None = None
-    pages: PageInspector | None = None
+    connector: Part[Connector] = Part("connector")
+    translator: Part[Translator] = Part("errors")
+    locks: Part[Locks] = Part("locks")
+    migrations: Part[MigrationRules] = Part("migrations")
+    bulk: Part[BulkWriter] = Part("bulk")
+    keys: Part[KeyFinder] = Part("keys")
+    catalog: Part[CatalogReader] = Part("catalog")
+    sizes: Part[Sizes] = Part("sizes")
+    context: Part[ContextSetter] = Part("context")
+    upserts: Part[UpsertMaker] = Part("upserts")
+    conflicts: Part[ConflictReader] = Part("conflicts")
+    scratch: Part[Scratch] = Part("scratch")
+    seeding: Part[Seeding] = Part("seeding")
+    statements: Part[StatementReader] = Part("statements")
+    dumper: Part[Dumper] = Part("dumper")
+    restorer: Part[Restorer] = Part("restorer")
+    text_search: Part[TextSearch] = Part("text_search")
+    inspector: Part[Inspector] = Part("inspecting")
+    schema: Part[SchemaInspector] = Part("schema_facts")
+    cleaner: Part[Cleaner] = Part("cleaner")
+    row_taker: Part[RowTaker | None] = Part("taking_over")
+    server: Part[ServerInspector | None] = Part("server_facts")
+    file: Part[FileInspector | None] = Part("file_facts")
+    pages: Part[PageInspector | None] = Part("page_facts")
+
+    def __init__(self, name: str, *, missing: AbstractSet[str] = frozenset()) -> None:
+        self.name = name
+        self.package = f"{__package__}.{name}"
+        self.missing = missing

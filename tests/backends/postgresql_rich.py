@@ -12,8 +12,7 @@ from urllib.parse import quote
 
 import psutil
 
-from qadb.backends.postgresql.dumping import dumper
-from qadb.backends.postgresql.restoring import restorer
+from qadb.backends.postgresql import dumper, restorer
 from qadb.backends.values import ConnectionOptions
 from tests.backends.sample import ignore_holder
 from tests.support.databases import open_database

@@ -16,10 +16,10 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qadb.backends.postgresql import connector
+from qadb.backends.postgresql import connector, restorer
 from qadb.backends.postgresql.programs import runs as program_runs
 from qadb.backends.postgresql.range_queue import QueuedRange
-from qadb.backends.postgresql.restoring import claiming, restorer
+from qadb.backends.postgresql.restoring import claiming
 from qadb.backends.postgresql.restoring.archive_restoring import ArchiveRestoring
 from qadb.backends.values import ConnectionOptions
 from tests.support.databases import open_database

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
+from qadb.backends.postgresql import restorer
 from qadb.backends.postgresql.dumping import large_tables
 from qadb.backends.postgresql.names import is_rebuilt_name
-from qadb.backends.postgresql.restoring import restorer
 from tests.backends.postgresql_rich import (
     OPTIONS,
     as_text,

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from qadb.backends.postgresql.dumping import dumper
-from qadb.backends.postgresql.restoring import restorer
+from qadb.backends.postgresql import dumper, restorer
 from qadb.backends.postgresql.restoring.analyzing import Analyzer
 from qadb.backends.postgresql.restoring.archive_restoring import ArchiveRestoring
 from qadb.errors import (

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from qadb.backends.postgresql import locks
+from qadb.backends.postgresql import locks, restorer
 from qadb.backends.postgresql.connector import maintenance_url
-from qadb.backends.postgresql.restoring import restorer
 from qadb.backends.postgresql.restoring.rebuilding import rebuilding_key
 from qadb.backends.values import ConnectionOptions
 from tests.backends.postgresql_rich import parsed

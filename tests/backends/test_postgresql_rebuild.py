@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from qadb.backends.postgresql import restorer
 from qadb.backends.postgresql.programs import finding as programs
 from qadb.backends.postgresql.programs import runs as program_runs
-from qadb.backends.postgresql.restoring import archive_restoring, restorer
+from qadb.backends.postgresql.restoring import archive_restoring
 from qadb.errors import (
     BackupDamaged,
     DatabaseFailure,
@@ -263,7 +264,7 @@ def test_programs_newer_than_the_server_serve_as_well(
     """Those of 17 and newer set what older servers do not know."""
     newest = max(programs._find_all(), key=lambda each: each.major)
     monkeypatch.setattr(archive_restoring, "find_programs", lambda *_, **__: newest)
-    monkeypatch.setattr("qadb.backends.postgresql.dumping.dumper.find_programs", lambda _: newest)
+    monkeypatch.setattr("qadb.backends.postgresql.dumper.find_programs", lambda _: newest)
     make_rich(as_text(url), role.name)
     content, details = backed_up(url, tmp_path)
     with rebuilt(content, url, details) as made:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qadb.backends.postgresql.restoring import restorer
+from qadb.backends.postgresql import restorer
 from qadb.errors import BackupDamaged, InsufficientPrivilege, MissingProgram, RestoreRefused
 from tests.backends.postgresql_rich import OPTIONS, backed_up, names_on, on_path, parsed, rebuilt
 from tests.support.postgres_client import execute

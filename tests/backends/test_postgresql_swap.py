@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
+from qadb.backends.postgresql import restorer
 from qadb.backends.postgresql.names import former_name, is_rebuilt_name, rebuilt_name
-from qadb.backends.postgresql.restoring import restorer
 from qadb.errors import DatabaseInUse, InsufficientPrivilege, LockNotAvailable
 from tests.backends.postgresql_rich import (
     OPTIONS,
