@@ -18,7 +18,7 @@ from hashlib import md5
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.pairs import MEGABYTE, compare, peak_megabytes, run_process
+from benchmarks.pairs import MEGABYTE, compare, peak_megabytes, peak_own_megabytes, run_process
 from benchmarks.servers import running_server
 from tests.support.postgres_client import execute, fetch_column
 
@@ -84,6 +84,9 @@ class _Qadb:
 
     def peak_megabytes(self, *words: str) -> int:
         return peak_megabytes(self.command(*words), environ=self._environ)
+
+    def peak_own_megabytes(self, *words: str) -> int:
+        return peak_own_megabytes(self.command(*words), environ=self._environ)
 
     def forget(self) -> None:
         shutil.rmtree(self.backups, ignore_errors=True)
@@ -156,28 +159,31 @@ class _Sqlite:
         today = self._file.with_name("today.sqlite3")
         _copy_and_sync(self._file, today)
         _change(self._file, TAKE_A_DAY_BACK)
-        yield self._restore_over(today, "qadb restore of a day before / cp + fsync")
+        yield from self._restore_over(today, "restore of a day before")
         _change(today, "UPDATE test_results SET stack_trace = stack_trace || '.'", "VACUUM")
-        yield self._restore_over(today, "qadb restore where all pages differ / cp + fsync")
+        yield from self._restore_over(today, "restore where all pages differ")
         today.unlink()
 
-    def _restore_over(self, former: Path, name: str) -> str:
+    def _restore_over(self, former: Path, name: str) -> Iterator[str]:
         self._start_anew()
         self._qadb("backup", "--quiet")()
-        backup = str(self._qadb.newest())
+        restore = ["restore", str(self._qadb.newest()), "--yes", "--quiet"]
 
         def start_anew() -> None:
             self._copy.unlink(missing_ok=True)
             _copy_and_sync(former, self._file)
 
-        return compare(
-            f"{self._about}: {name}",
-            self._qadb("restore", backup, "--yes", "--quiet"),
+        yield compare(
+            f"{self._about}: qadb {name} / cp + fsync",
+            self._qadb(*restore),
             lambda: _copy_and_sync(self._file, self._copy),
             limit=7,
             rounds=self._rounds,
             before=start_anew,
         ).report()
+        start_anew()
+        peak = self._qadb.peak_own_megabytes(*restore)
+        yield f"{self._about}: {name} takes {peak} MB of memory beside mapped files (at most 150)"
 
 
 def _copy_and_sync(file: Path, copy: Path) -> None:
@@ -273,7 +279,7 @@ class _Postgresql:
         run_process(self._dump_command())()
         ratio = self._qadb.newest().stat().st_size / self._archive.stat().st_size
         yield f"{self._about}: a backup is {ratio:.2f} times pg_dump's size (at most 1.25)"
-        yield self._restoring()
+        yield from self._restoring()
         self._qadb.forget()
         peak = self._qadb.peak_megabytes("backup", "--verify", "--quiet")
         yield f"{self._about}: backup --verify takes {peak} MB of memory (at most 150)"
@@ -281,7 +287,7 @@ class _Postgresql:
     def _dump_command(self) -> list[str]:
         return [str(self._server.program("pg_dump")), "-Fc", "-f", str(self._archive), self._url]
 
-    def _restoring(self) -> str:
+    def _restoring(self) -> Iterator[str]:
         ours, theirs = self._server.create_database(), self._server.create_database()
         self._server.drop_database(ours)
 
@@ -296,11 +302,15 @@ class _Postgresql:
             run_process([program, "-j2", "--dbname", theirs, str(self._archive)])()
 
         backup = str(self._qadb.newest())
-        return compare(
+        restore = ["restore", backup, "--to", ours, "--quiet", "--jobs", "2"]
+        yield compare(
             f"{self._about}: qadb restore / pg_restore -j2",
-            self._qadb("restore", backup, "--to", ours, "--quiet", "--jobs", "2"),
+            self._qadb(*restore),
             peer,
             limit=1.0,
             rounds=self._rounds,
             before=start_anew,
         ).report()
+        start_anew()
+        peak = self._qadb.peak_megabytes(*restore)
+        yield f"{self._about}: restore takes {peak} MB of memory (at most 150)"

@@ -10,13 +10,17 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MEGABYTE = 1_000_000
+SAMPLE_SECONDS = 0.02
 
 # Runs the command in a child and prints the child's peak: kilobytes on Linux, bytes on macOS.
 MEASURE = """
@@ -106,3 +110,28 @@ def peak_megabytes(command: Sequence[str], *, environ: dict[str, str]) -> int:
     measured = [sys.executable, "-c", MEASURE, *command]
     printed = subprocess.run(measured, check=True, env=environ, capture_output=True).stdout
     return round(int(printed) / MEGABYTE)
+
+
+def peak_own_megabytes(command: Sequence[str], *, environ: dict[str, str]) -> int:
+    """Run a command to its end; returns the most memory that it and its children have together.
+
+    Files that are mapped are left out: the system takes that memory back whenever it likes.
+    """
+    peak = 0
+    with psutil.Popen([*command], env=environ, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            peak = max(peak, _own_bytes(process))
+            time.sleep(SAMPLE_SECONDS)
+    if process.returncode != 0:
+        raise subprocess.CalledProcessError(process.returncode, [*command])
+    return round(peak / MEGABYTE)
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    found = 0
+    with suppress(psutil.NoSuchProcess):  # it has just ended
+        for each in (process, *process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                memory = each.memory_info()
+                found += memory.rss - getattr(memory, "shared", 0)
+    return found
