@@ -310,5 +310,4 @@ class Backend:
 
     def __init__(self, name: str, *, missing: AbstractSet[str] = frozenset()) -> None:
         self.name = name
-        self.package = f"{__package__}.{name}"
         self.missing = missing

@@ -18,11 +18,11 @@ class HasParts(Protocol):
     """What parts are of.
 
     Attributes:
-        package: the full name of the package that has their modules.
+        name: of the package beside this module that has theirs.
         missing: the names of those that it has not.
     """
 
-    package: str
+    name: str
     missing: AbstractSet[str]
 
 
@@ -51,7 +51,8 @@ class Part(Generic[P]):
     def __get__(self, backend: HasParts | None, owner: type[HasParts]) -> Self | P:
         if backend is None:
             return self
-        is_there = self.name not in backend.missing
-        found = import_module(f"{backend.package}.{self.module}") if is_there else None
+        found = None
+        if self.name not in backend.missing:
+            found = import_module(f"{__package__}.{backend.name}.{self.module}")
         vars(backend)[self.name] = found  # this is asked no more
         return cast("P", found)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from qadb.backends.base import Backend
 from qadb.cli.app import VERBS
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+print(*sorted(sys.modules), file=sys.stderr)
 """
 
 
@@ -67,3 +68,14 @@ def test_what_runs_no_revision_loads_no_alembic(tmp_path: Path) -> None:
         found = modules_after(*words, *url)
         assert "sqlalchemy" in found
         assert "alembic" not in found, words
+
+
+def test_what_a_command_does_not_use_of_an_engine_is_not_loaded(tmp_path: Path) -> None:
+    url = ["--database-url", f"sqlite:///{tmp_path / 'qa.sqlite3'}"]
+    modules_after("init", *url)
+
+    found = modules_after("status", *url)
+
+    assert "qadb.backends.sqlite.connector" in found
+    for part in (Backend.cleaner, Backend.dumper, Backend.inspector, Backend.restorer):
+        assert f"qadb.backends.sqlite.{part.module}" not in found
